@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ttrpc client on Boost.Asio: several calls under way on one connection, replies matched by
+// stream id. A lost connection fails every call under way with Unavailable.
+//
+//   auto client = co_await Client::connect(io, "/run/tariff/agent.sock", 5s);
+//   auto reply = co_await (*client)->call<v1::PollReply>("tariff.v1.Agent", "Poll", request, 1s);
+//
+// Endpoints: an absolute path (Unix) or "host:port" with a numeric address (TCP).
+// Threading: one thread, the io_context's.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tariff::ipc {
+
+namespace asio = boost::asio;
+
+class Client : public std::enable_shared_from_this<Client> {
+ public:
+  static asio::awaitable<Result<std::shared_ptr<Client>>> connect(asio::io_context& io,
+                                                                 const std::string& endpoint,
+                                                                 std::chrono::milliseconds timeout);
+  ~Client();
+
+  /// One unary call. `timeout` zero: wait for ever. The timeout is also sent to the server.
+  asio::awaitable<Result<std::string>> call_raw(const std::string& service,
+                                                const std::string& method, std::string payload,
+                                                std::chrono::nanoseconds timeout);
+
+  template <typename Reply, typename Request>
+  asio::awaitable<Result<Reply>> call(std::string service, std::string method,
+                                      const Request& request, std::chrono::nanoseconds timeout) {
+    auto payload = co_await call_raw(service, method, request.SerializeAsString(), timeout);
+    if (!payload) co_return std::move(payload).error();
+    Reply reply;
+    if (!reply.ParseFromString(*payload))
+      co_return Error{ErrorKind::Internal, "the reply of " + method + " is malformed", {}};
+    co_return reply;
+  }
+
+  /// A server stream: `on_message` is called for each message and returns false to stop reading.
+  /// Ends with success when the server closed the stream (or on_message said stop).
+  asio::awaitable<Status> stream(const std::string& service, const std::string& method,
+                                 std::string payload,
+                                 std::function<bool(std::string_view)> on_message);
+
+  void close();
+
+  struct State;
+  explicit Client(std::shared_ptr<State> state);
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tariff::ipc

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ttrpc server on Boost.Asio: unary calls and server streams over Unix and TCP sockets.
+// What a method sees is its decoded request and a CallContext; what it returns is a value or an
+// Error, whose kind becomes the gRPC status code. Handlers of one connection run concurrently.
+//
+//   Server server(io, limits);
+//   server.on<v1::PollRequest, v1::PollReply>("tariff.v1.Agent", "Poll",
+//       [&](CallContext& call, const v1::PollRequest&) -> asio::awaitable<Result<v1::PollReply>> {
+//         co_return service.poll();
+//       });
+//   server.listen_unix(std::move(fd_from_systemd));   // or listen_tcp
+//   ...
+//   co_await server.stop();                           // no new calls; waits for those under way
+//
+// Threading: everything on the io_context's one thread. Bad input costs only its connection:
+// malformed frames are answered or the connection is closed, as docs/api.md says.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace tariff::ipc {
+
+namespace asio = boost::asio;
+
+/// Who is at the other end, from the kernel (SO_PEERCRED at connect), never from the message.
+struct Peer {
+  bool local = false;  ///< Unix socket; only then uid, gid and pid are known
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::int32_t pid = 0;
+  std::string name;    ///< for logs: "pid 12 uid 0" or "127.0.0.1:4711"
+};
+
+struct CallContext {
+  const Peer& peer;
+  /// From the request's timeout_nano; empty: none was given.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::map<std::string, std::string> metadata;  ///< keys in lower case, last value wins
+};
+
+struct ServerLimits {
+  std::size_t max_frame_bytes = 4'194'304;     ///< data part; ttrpc's own maximum
+  std::size_t max_streams = 256;               ///< calls under way on one connection
+  std::size_t max_queued_bytes = 16'777'216;   ///< written by us, not yet read by the peer
+  std::size_t max_connections = 1'024;
+  std::chrono::seconds write_deadline{30};     ///< a peer that reads nothing for so long is dropped
+  std::chrono::seconds partial_frame_deadline{30};  ///< a frame begun must be complete by then
+};
+
+/// Where a server stream writes its messages. send() fails with Unavailable when the peer is gone
+/// and waits while the connection's queue is full.
+class StreamSink {
+ public:
+  virtual ~StreamSink() = default;
+  virtual asio::awaitable<Status> send(std::string message) = 0;
+  [[nodiscard]] virtual bool gone() const = 0;
+};
+
+class Server {
+ public:
+  using UnaryHandler = std::function<asio::awaitable<Result<std::string>>(
+      CallContext&, std::string_view payload)>;
+  using StreamHandler = std::function<asio::awaitable<Status>(
+      CallContext&, std::string_view payload, StreamSink&)>;
+
+  Server(asio::io_context& io, ServerLimits limits);
+  ~Server();
+
+  void on_unary(std::string service, std::string method, UnaryHandler handler);
+  void on_stream(std::string service, std::string method, StreamHandler handler);
+
+  template <typename Request, typename Reply>
+  void on(std::string service, std::string method,
+          std::function<asio::awaitable<Result<Reply>>(CallContext&, const Request&)> handler) {
+    on_unary(std::move(service), std::move(method),
+             [handler = std::move(handler)](CallContext& call, std::string_view payload)
+                 -> asio::awaitable<Result<std::string>> {
+               Request request;
+               if (!request.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+                 co_return Error{ErrorKind::InvalidArgument, "the request's payload is malformed",
+                                 {}};
+               auto reply = co_await handler(call, request);
+               if (!reply) co_return std::move(reply).error();
+               co_return reply->SerializeAsString();
+             });
+  }
+
+  /// Takes over a listening Unix stream socket (from systemd, or made by listen_unix_path()).
+  Status listen_unix(Fd listener);
+  /// For tests and for running without systemd: unlinks, binds, chmods to `mode`.
+  Status listen_unix_path(const std::string& path, unsigned mode);
+  /// "address:port"; port 0 picks one (see tcp_port()). Returns an error for anything but loopback.
+  Status listen_tcp(const std::string& address);
+  [[nodiscard]] int tcp_port() const;
+  void set_limits(ServerLimits limits);  ///< for new connections
+  [[nodiscard]] std::size_t connections() const;
+
+  /// Stops accepting, lets calls under way finish for at most `grace`, closes everything.
+  asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tariff::ipc
