@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 tariff_unit_test(base tariff_base)
+tariff_unit_test(agent policy)
+tariff_unit_test(cgroup policy)
