@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// tariff-exec, the trampoline: everything between the launcher's clone3 and a handler's first
+// instruction. The launcher executes it out of a sealed memfd in the job's leaf, with stdio in
+// place and at the launcher's own priority; it takes every right away, lowers itself to the class
+// and executes the handler. docs/launching.md has the whole order and the reasons; the three that
+// decide it:
+//   - Namespaces and mounts come first, at the launcher's priority: they take namespace_sem, and a
+//     starved process that holds it would stop every other launch.
+//   - The class priority comes last of all: what runs before is our code, what runs after is the
+//     handler's, so user code is never above its class.
+//   - The job's mount namespace is handed to the launcher, which drops the last reference: else a
+//     job that is preempted while it exits would hold namespace_sem.
+// Static, so that it needs no file of the system; the whole program is one thread.
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "launcher/exec_options.h"
+
+namespace {
+
+using namespace tariff::launcher;
+
+constexpr int kExitCannotStart = 127;  // what shells use for "not found"
+int status_fd = -1;
+
+void send_status(ExecStage stage, int error, int attached_fd = -1) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  ExecStatus status{stage, error, now.tv_sec * 1'000'000'000LL + now.tv_nsec};
+  iovec part{&status, sizeof status};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (attached_fd >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &attached_fd, sizeof attached_fd);
+  }
+  // A launcher that is gone loses the message; the next one ends this job anyway.
+  (void)::sendmsg(status_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+[[noreturn]] void fail(ExecStage stage) {
+  send_status(stage, errno);
+  ::_exit(kExitCannotStart);
+}
+
+void require(bool done, ExecStage stage) {
+  if (!done) fail(stage);
+}
+
+/// A launcher started by hand may be SCHED_OTHER; under its unit this does nothing.
+void reach_class_priority(const ExecOptions& options) {
+  sched_param now{};
+  ::sched_getparam(0, &now);
+  if (!options.fifo || now.sched_priority >= options.priority) return;
+  const sched_param wanted{options.priority};
+  require(::sched_setscheduler(0, SCHED_FIFO, &wanted) == 0, ExecStage::Priority);
+}
+
+bool absent_is_fine() { return errno == ENOENT || errno == EINVAL; }
+
+/// Nothing that a uid leaves behind may outlive its leaf, so whatever it can write is private:
+/// /tmp, /var/tmp, /dev/shm and IPC. The rest of the tree is read-only.
+void make_private_tree() {
+  require(::unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0, ExecStage::Namespaces);
+  const int own = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  require(own >= 0, ExecStage::Namespaces);
+  mount_attr tree{};
+  tree.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID;
+  tree.propagation = MS_PRIVATE;
+  require(::syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &tree, sizeof tree) == 0,
+          ExecStage::Mounts);
+  const unsigned long flags = MS_NOSUID | MS_NODEV;
+  require(::mount("tmpfs", "/tmp", "tmpfs", flags, "mode=1777") == 0, ExecStage::Mounts);
+  require(::mount("tmpfs", "/dev/shm", "tmpfs", flags, "mode=1777") == 0 || absent_is_fine(),
+          ExecStage::Mounts);
+  require(::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) == 0 || absent_is_fine(),
+          ExecStage::Mounts);
+  // The host's message queues; the job's own IPC namespace works without a mount.
+  require(::umount2("/dev/mqueue", MNT_DETACH) == 0 || absent_is_fine(), ExecStage::Mounts);
+  send_status(ExecStage::Namespaces, 0, own);
+  ::close(own);
+}
+
+/// With CAP_SYS_RESOURCE the value also becomes the lowest that the job can choose.
+void set_oom_score(int score) {
+  char text[16];
+  const auto end = std::to_chars(text, text + sizeof text, score).ptr;
+  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  require(fd >= 0 && ::write(fd, text, static_cast<size_t>(end - text)) > 0, ExecStage::Limits);
+  ::close(fd);
+}
+
+void limit(__rlimit_resource resource, rlim_t value) {
+  const rlimit both{value, value};
+  require(::setrlimit(resource, &both) == 0, ExecStage::Limits);
+}
+
+void set_limits(const ExecOptions& options) {
+  limit(RLIMIT_CORE, 0);     // a core file could not be written anywhere
+  limit(RLIMIT_RTPRIO, 0);   // no way up in SCHED_FIFO
+  limit(RLIMIT_NICE, 0);     // nor in SCHED_OTHER
+  if (options.nofile != 0) limit(RLIMIT_NOFILE, options.nofile);
+  ::umask(022);
+}
+
+/// Signals as a program expects them at its start: systemd starts services with SIGPIPE ignored.
+void reset_signals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  require(::sigprocmask(SIG_SETMASK, &none, nullptr) == 0, ExecStage::Limits);
+}
+
+void drop_capabilities_for_ever() {
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability)
+    require(::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0, ExecStage::Identity);
+  require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0, ExecStage::Identity);
+  // Locked: uid 0 means nothing, setuid changes no capabilities back, nothing becomes ambient.
+  constexpr unsigned long kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+                                  SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+                                  SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  require(::prctl(PR_SET_SECUREBITS, kBits, 0, 0, 0) == 0, ExecStage::Identity);
+}
+
+void change_identity(const ExecOptions& options) {
+  drop_capabilities_for_ever();
+  require(::setgroups(0, nullptr) == 0, ExecStage::Identity);
+  require(::setresgid(options.gid, options.gid, options.gid) == 0, ExecStage::Identity);
+  require(::setresuid(options.uid, options.uid, options.uid) == 0, ExecStage::Identity);
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2] = {};
+  require(::syscall(SYS_capset, &header, none) == 0, ExecStage::Identity);
+  require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ExecStage::Identity);
+  // A keyring of its own instead of the launcher's; a kernel may be built without keys.
+  require(::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0 || errno == ENOSYS,
+          ExecStage::Identity);
+}
+
+/// The handler inherits stdio and the marker's pipe; the rest closes with the exec at the end.
+void inherit_only_own_descriptors(const ExecOptions& options) {
+  require(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0, ExecStage::Limits);
+  require(options.ready_fd < 0 || ::fcntl(options.ready_fd, F_SETFD, 0) == 0, ExecStage::Limits);
+}
+
+void enter_class(const ExecOptions& options) {
+  const sched_param wanted{options.fifo ? options.priority : 0};
+  require(::sched_setscheduler(0, options.fifo ? SCHED_FIFO : SCHED_OTHER, &wanted) == 0,
+          ExecStage::Priority);
+}
+
+}  // namespace
+
+int main(int argc, char** argv, char** environment) {
+  ExecOptions options;
+  std::string_view wrong;
+  const bool understood = parse_exec_options(argc, argv, options, wrong);
+  status_fd = options.status_fd;
+  errno = EINVAL;
+  require(understood, ExecStage::Options);
+  reach_class_priority(options);
+  inherit_only_own_descriptors(options);
+  set_oom_score(options.oom_score_adj);  // before /proc is read-only
+  make_private_tree();
+  set_limits(options);
+  reset_signals();
+  (void)::setsid();  // fails only for a process that leads a group already: same effect for us
+  change_identity(options);
+  require(::chdir(options.cwd) == 0, ExecStage::WorkingDirectory);
+  enter_class(options);
+  send_status(ExecStage::FirstRan, 0);
+  ::execve(options.argv[0], options.argv, environment);
+  fail(ExecStage::Exec);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of the trampoline tariff-exec, and what it says on its status channel.
+//
+//   tariff-exec --uid=2000001 --gid=2000001 --policy=fifo --priority=20 --oom-score-adj=300
+//               --nofile=1024 --cwd=/tmp --status-fd=4 --ready-fd=3 -- /usr/bin/handler arg
+//
+// Only the launcher writes such lines, so a wrong one is a bug and nobody is asked to repair it:
+// the parser says which option it did not take, and the trampoline exits.
+// Standard library only, no allocation: the trampoline is static and small.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tariff::launcher {
+
+struct ExecOptions {
+  std::uint32_t uid = 0;       ///< required, never 0: a job is not root
+  std::uint32_t gid = 0;       ///< required, never 0
+  bool fifo = false;           ///< --policy=fifo|other
+  int priority = 0;            ///< 1..99 with fifo, else absent
+  int oom_score_adj = 0;       ///< -1000..1000
+  std::uint64_t nofile = 0;    ///< RLIMIT_NOFILE; 0 leaves it
+  const char* cwd = "/";       ///< absolute
+  int status_fd = -1;          ///< required
+  int ready_fd = -1;           ///< descriptor of the marker "initialised" that the handler inherits
+  char** argv = nullptr;       ///< the handler's, ends with a null pointer; argv[0] is absolute
+};
+
+/// Parses; on failure `wrong` is the argument that was not taken (or what is missing).
+bool parse_exec_options(int argc, char** argv, ExecOptions& options, std::string_view& wrong);
+
+/// What a message on the status channel is about.
+enum class ExecStage : std::uint32_t {
+  FirstRan = 0,      ///< no failure: about to exec, in the class's priority, at `time_ns`
+  Namespaces = 1,    ///< no failure if error == 0: carries the job's mount namespace (SCM_RIGHTS)
+  Options = 2,
+  Mounts = 3,
+  Limits = 4,
+  Identity = 5,
+  WorkingDirectory = 6,
+  Priority = 7,
+  Exec = 8,
+};
+
+/// One message. Fixed size, host byte order: both ends are of one build.
+struct ExecStatus {
+  ExecStage stage;
+  std::int32_t error;      ///< errno
+  std::int64_t time_ns;    ///< CLOCK_MONOTONIC
+};
+static_assert(sizeof(ExecStatus) == 16);
+
+/// "execute", "change to its working directory", ...: completes "cannot ...".
+std::string_view exec_stage_text(ExecStage stage);
+
+}  // namespace tariff::launcher

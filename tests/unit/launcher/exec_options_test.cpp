@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launcher/exec_options.h"
+
+#include <string>
+#include <vector>
+
+#include "support/catch.h"
+
+using namespace tariff::launcher;
+
+namespace {
+
+struct Parsed {
+  bool done = false;
+  ExecOptions options;
+  std::string wrong;
+  std::vector<std::string> words;  // owns what options point at
+};
+
+Parsed parse(std::vector<std::string> arguments) {
+  Parsed parsed;
+  parsed.words = std::move(arguments);
+  std::vector<char*> argv;
+  for (auto& word : parsed.words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::string_view wrong;
+  parsed.done = parse_exec_options(static_cast<int>(argv.size() - 1), argv.data(),
+                                   parsed.options, wrong);
+  parsed.wrong = wrong;
+  parsed.options.argv = nullptr;  // the vector of pointers ends here
+  return parsed;
+}
+
+const std::vector<std::string> kGood = {
+    "tariff-exec", "--uid=2000001", "--gid=2000002", "--policy=fifo", "--priority=20",
+    "--oom-score-adj=-5", "--nofile=256", "--cwd=/tmp", "--status-fd=4", "--ready-fd=3",
+    "--", "/bin/echo", "--uid=0"};
+
+std::vector<std::string> good_with(std::size_t index, std::string word) {
+  auto words = kGood;
+  words[index] = std::move(word);
+  return words;
+}
+
+}  // namespace
+
+TEST_CASE("the trampoline reads all its options and leaves the handler's alone") {
+  const auto parsed = parse(kGood);
+  REQUIRE(parsed.done);
+  CHECK(parsed.options.uid == 2000001);
+  CHECK(parsed.options.gid == 2000002);
+  CHECK(parsed.options.fifo);
+  CHECK(parsed.options.priority == 20);
+  CHECK(parsed.options.oom_score_adj == -5);
+  CHECK(parsed.options.nofile == 256);
+  CHECK(std::string(parsed.options.cwd) == "/tmp");
+  CHECK(parsed.options.status_fd == 4);
+  CHECK(parsed.options.ready_fd == 3);
+}
+
+TEST_CASE("a job is never root") {
+  CHECK(parse(good_with(1, "--uid=0")).wrong == "--uid=0");
+  CHECK(parse(good_with(2, "--gid=0")).wrong == "--gid=0");
+  CHECK(parse(good_with(1, "--oom-score-adj=0")).wrong == "--uid is missing");
+  CHECK(parse(good_with(1, "--uid=4294967295")).wrong == "--uid=4294967295");
+}
+
+TEST_CASE("the trampoline refuses what it does not understand and names it") {
+  const auto word = GENERATE(as<std::string>{}, "--uid", "--uid=", "--uid=12x", "--uid=-1",
+                             "--policy=rr", "--priority=0", "--priority=100", "--nofile=0",
+                             "--oom-score-adj=1001", "--status-fd=2", "--cwd=tmp", "--cwd=",
+                             "--other=1", "uid=1");
+  const auto parsed = parse(good_with(6, word));
+  CHECK_FALSE(parsed.done);
+  CHECK(parsed.wrong == word);
+}
+
+TEST_CASE("a FIFO job has a priority and another has none") {
+  CHECK(parse(good_with(4, "--oom-score-adj=0")).wrong == "--priority is missing");
+  CHECK(parse(good_with(3, "--policy=other")).wrong == "--priority without fifo");
+  auto words = good_with(3, "--policy=other");
+  words.erase(words.begin() + 4);
+  CHECK(parse(words).done);
+}
+
+TEST_CASE("a handler is an absolute path after --") {
+  auto words = kGood;
+  words.resize(10);
+  CHECK(parse(words).wrong == "-- is missing");
+  words.push_back("--");
+  CHECK(parse(words).wrong == "the handler is missing");
+  words.push_back("echo");
+  CHECK(parse(words).wrong == "echo");
+}
+
+TEST_CASE("the two descriptors differ") {
+  CHECK(parse(good_with(9, "--ready-fd=4")).wrong == "--ready-fd is --status-fd");
+}
