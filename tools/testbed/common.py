@@ -8,6 +8,7 @@ run at once, and pruning never takes an entry away from a running guest.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,8 +50,8 @@ def need_root(what):
         raise ToolError(f"{what} needs root (it makes a Debian root and mounts); run it with sudo")
 
 
-def run(argv, log=None, **options):
-    """Runs a program to its end. A failure shows the last lines of its output."""
+def run(argv, log=None, show=None, **options):
+    """Runs a program to its end. A failure shows what it said last, or what matches show first."""
     if log is None:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, **options)
         if done.returncode != 0:
@@ -60,12 +61,22 @@ def run(argv, log=None, **options):
     with open(log, "wb") as out:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
     if done.returncode != 0:
-        raise ToolError(f"{argv[0]} ended with status {done.returncode}; log {log}:\n{tail(log)}")
+        said = matching(log, show) or tail(log)
+        raise ToolError(f"{argv[0]} ended with status {done.returncode}; log {log}:\n{said}")
 
 
 def tail(path, lines=40):
     text = Path(path).read_text(errors="replace") if Path(path).exists() else ""
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
+
+
+def matching(path, pattern, context=4):
+    """The lines of a log that say what is wrong, each with a few that follow."""
+    if not pattern:
+        return ""
+    lines = Path(path).read_text(errors="replace").splitlines()
+    hits = [at for at, line in enumerate(lines) if re.search(pattern, line)][:5]
+    return "\n".join("    " + line for at in hits for line in lines[at:at + context])
 
 
 def digest(*parts):

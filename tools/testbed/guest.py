@@ -70,7 +70,7 @@ class Guest:
         self.argv = ["qemu-system-x86_64", "-M", "q35,sata=off,smbus=off,usb=off", "-nodefaults",
                      "-no-reboot", "-display", "none", "-smp", str(options.cpus),
                      "-m", str(parse_size(options.memory) >> 20),
-                     "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
+                     "-kernel", str(image / "vmlinux"), "-initrd", str(image / "initrd"),
                      "-drive", f"file={image / 'root.ext4'},format=raw,if=virtio,snapshot=on,"
                      "cache=unsafe", "-device", "virtio-serial-pci"]
         if kvm_works():
@@ -91,7 +91,7 @@ class Guest:
         with open(disk, "wb") as out:
             out.truncate(parse_size(swap))
         os.chmod(disk, 0o600)
-        common.run(["mkswap", str(disk)], stdout=subprocess.DEVNULL)
+        common.run(["mkswap", str(disk)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.argv += ["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]
         self.append.append("tariff.swap=disk")
 
