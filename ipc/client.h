@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ttrpc client on Boost.Asio: several calls under way on one connection, replies matched by
-// stream id. A lost connection fails every call under way with Unavailable.
+// stream id. A lost connection fails every call under way with Unavailable. There is no cancel in
+// ttrpc: a call given up here goes on there, and a stream given up is still sent until the
+// connection is closed; use a connection of its own for a stream that may be given up.
 //
 //   auto client = co_await Client::connect(io, "/run/tariff/agent.sock", 5s);
 //   auto reply = co_await (*client)->call<v1::PollReply>("tariff.v1.Agent", "Poll", request, 1s);
@@ -17,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace tariff::ipc {
@@ -31,6 +34,8 @@ class Client : public std::enable_shared_from_this<Client> {
   ~Client();
 
   /// One unary call. `timeout` zero: wait for ever. The timeout is also sent to the server.
+  /// Errors: what the server answered; Unavailable when the connection is or gets lost;
+  /// DeadlineExceeded; ResourceExhausted for a request over 4 MiB, or when 64 MiB wait to be sent.
   asio::awaitable<Result<std::string>> call_raw(const std::string& service,
                                                 const std::string& method, std::string payload,
                                                 std::chrono::nanoseconds timeout);
@@ -47,15 +52,25 @@ class Client : public std::enable_shared_from_this<Client> {
   }
 
   /// A server stream: `on_message` is called for each message and returns false to stop reading.
-  /// Ends with success when the server closed the stream (or on_message said stop).
+  /// Ends with success when the server closed the stream (or on_message said stop). `on_message` is
+  /// called from the read loop: it must not block, and what it does not take is not kept.
   asio::awaitable<Status> stream(const std::string& service, const std::string& method,
                                  std::string payload,
                                  std::function<bool(std::string_view)> on_message);
 
+  /// Ends the connection; calls under way fail with Unavailable. Also done by the destructor.
   void close();
+  /// close(), and waits until no coroutine of this client runs any more.
+  asio::awaitable<void> stop();
+  [[nodiscard]] bool connected() const;
+
+  /// Speaks over a connected stream socket.
+  static Result<std::shared_ptr<Client>> adopt(asio::io_context& io, Fd connected);
 
   struct State;
   explicit Client(std::shared_ptr<State> state);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
  private:
   std::shared_ptr<State> state_;

@@ -45,22 +45,33 @@ struct Peer {
 
 struct CallContext {
   const Peer& peer;
-  /// From the request's timeout_nano; empty: none was given.
+  /// From the request's timeout_nano; empty: none was given. When it passes the server answers
+  /// DEADLINE_EXCEEDED by itself.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   std::map<std::string, std::string> metadata;  ///< keys in lower case, last value wins
+  /// The handler should come to an end: the peer is gone, the deadline has passed or the server
+  /// is stopping. What it returns is still sent if there is anybody to send it to.
+  bool cancelled = false;
+  /// Called once, at that moment. A handler that waits for something sets it to wake itself; one
+  /// that must run to its end (Place) leaves it alone.
+  std::function<void()> on_cancel;
 };
 
 struct ServerLimits {
   std::size_t max_frame_bytes = 4'194'304;     ///< data part; ttrpc's own maximum
   std::size_t max_streams = 256;               ///< calls under way on one connection
   std::size_t max_queued_bytes = 16'777'216;   ///< written by us, not yet read by the peer
-  std::size_t max_connections = 1'024;
-  std::chrono::seconds write_deadline{30};     ///< a peer that reads nothing for so long is dropped
-  std::chrono::seconds partial_frame_deadline{30};  ///< a frame begun must be complete by then
+  std::size_t max_connections = 1'024;         ///< root has 16 more; beyond: accepted and closed
+  std::size_t max_calls = 8'192;               ///< calls under way on all connections
+  /// A peer that reads nothing for so long while something waits for it is dropped.
+  std::chrono::milliseconds write_deadline{30'000};
+  /// A frame begun must be complete by then, or the peer is dropped.
+  std::chrono::milliseconds partial_frame_deadline{30'000};
 };
 
-/// Where a server stream writes its messages. send() fails with Unavailable when the peer is gone
-/// and waits while the connection's queue is full.
+/// Where a server stream writes its messages. send() waits while the connection's queue is full. It
+/// fails with Unavailable when the peer is gone, with ResourceExhausted (and sends nothing) for a
+/// message over the frame limit. gone() is the call's `cancelled`.
 class StreamSink {
  public:
   virtual ~StreamSink() = default;
@@ -76,7 +87,9 @@ class Server {
       CallContext&, std::string_view payload, StreamSink&)>;
 
   Server(asio::io_context& io, ServerLimits limits);
-  ~Server();
+  ~Server();  ///< after stop(); without it, connections are cut
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   void on_unary(std::string service, std::string method, UnaryHandler handler);
   void on_stream(std::string service, std::string method, StreamHandler handler);
@@ -89,8 +102,8 @@ class Server {
                  -> asio::awaitable<Result<std::string>> {
                Request request;
                if (!request.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
-                 co_return Error{ErrorKind::InvalidArgument, "the request's payload is malformed",
-                                 {}};
+                 co_return Error{ErrorKind::InvalidArgument,
+                                 "ttrpc: error unmarshalling payload", {}};
                auto reply = co_await handler(call, request);
                if (!reply) co_return std::move(reply).error();
                co_return reply->SerializeAsString();
@@ -99,15 +112,20 @@ class Server {
 
   /// Takes over a listening Unix stream socket (from systemd, or made by listen_unix_path()).
   Status listen_unix(Fd listener);
-  /// For tests and for running without systemd: unlinks, binds, chmods to `mode`.
+  /// For tests and for running without systemd: replaces a socket left there, and binds with
+  /// `mode` from the first moment.
   Status listen_unix_path(const std::string& path, unsigned mode);
   /// "address:port"; port 0 picks one (see tcp_port()). Returns an error for anything but loopback.
   Status listen_tcp(const std::string& address);
   [[nodiscard]] int tcp_port() const;
   void set_limits(ServerLimits limits);  ///< for new connections
   [[nodiscard]] std::size_t connections() const;
+  [[nodiscard]] std::size_t calls() const;  ///< handlers under way, also those nobody waits for
+  /// Serves one connected stream socket (tests; sockets that came some other way).
+  Status adopt(Fd connected);
 
-  /// Stops accepting, lets calls under way finish for at most `grace`, closes everything.
+  /// Stops accepting, tells calls under way to end (on_cancel), lets them finish and be answered
+  /// for at most `grace`, closes everything and ends what is left. Nothing runs afterwards.
   asio::awaitable<void> stop(std::chrono::milliseconds grace);
 
  private:

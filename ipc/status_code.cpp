@@ -4,6 +4,28 @@
 #include <array>
 
 namespace tariff::ipc {
+namespace {
+
+constexpr std::size_t kLongestMessage = 4'096;
+
+/// Length of the well-formed sequence at the start of `text` (Unicode table 3-7), 0 if there is
+/// none.
+std::size_t sequence_length(std::string_view text) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = at(0);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  // Shortest form only, no surrogates, nothing above U+10FFFF: all decided by the second byte.
+  const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  if (at(1) < low || at(1) > high) return 0;
+  for (std::size_t i = 2; i < length; ++i)
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  return length;
+}
+
+}  // namespace
 
 std::int32_t code_of(ErrorKind kind) {
   switch (kind) {
@@ -49,6 +71,16 @@ std::string_view code_name(std::int32_t code) {
       "UNAUTHENTICATED"};
   if (code < 0 || code >= static_cast<std::int32_t>(kNames.size())) return "UNKNOWN";
   return kNames[static_cast<std::size_t>(code)];
+}
+
+std::string as_utf8(std::string text) {
+  if (text.size() > kLongestMessage) text.resize(kLongestMessage);
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = sequence_length(std::string_view(text).substr(i));
+    if (length == 0) text[i] = '?';
+    i += length == 0 ? 1 : length;
+  }
+  return text;
 }
 
 }  // namespace tariff::ipc
