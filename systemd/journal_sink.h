@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Structured entries for journald, without ever waiting for it. Jobs at SCHED_FIFO can starve
-// journald for seconds; sd_journal_sendv(3) would then block the loop of the very daemon that should
-// act. So this speaks the documented datagram protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) on a
+// journald for seconds; sd_journal_sendv(3) would then block the loop of the very daemon that
+// should act. So this speaks the documented datagram protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) on a
 // non-blocking socket, and an entry that does not fit into journald's queue is refused at once: the
 // caller counts it as dropped.
 //

@@ -3,11 +3,11 @@
 // rule), so their limits are asked of it and never written by us.
 //
 //   auto units = systemd::Units::connect({});
-//   auto path = units->control_group("tariff-jobs.service");  // "/tariff.slice/tariff-jobs.service"
+//   auto path = units->control_group("tariffd.service");  // "/tariff.slice/tariffd.service"
 //   units->set_runtime("tariff-jobs.service", {{"MemoryMax", bytes}});
 //
-// Calls block, each at most Options::timeout, while systemd may itself be starved by jobs: use it at
-// start and reload, never on the agent's loop. Threading: one thread at a time.
+// Calls block, each at most Options::timeout, while systemd may itself be starved by jobs: use it
+// at start and reload, never on the agent's loop. Threading: one thread at a time.
 #pragma once
 
 #include <chrono>
