@@ -111,20 +111,28 @@ void Connection::abort(Error why) {
 
 // ---------------------------------------------------------------------------------- reading
 
+// In this file co_await never stands in a condition: GCC 12 miscompiles it within && and while.
+
 asio::awaitable<void> Connection::read_loop() {
-  while (!closed_ && !closing_ && co_await read_frame()) {
-  }
+  bool more = true;
+  while (more && !closed_ && !closing_) more = co_await read_frame();
 }
 
 asio::awaitable<bool> Connection::read_frame() {
-  if (buffered() < kHeaderBytes && !co_await fill(kHeaderBytes, false)) co_return false;
+  if (buffered() < kHeaderBytes) {
+    const bool filled = co_await fill(kHeaderBytes, false);
+    if (!filled) co_return false;
+  }
   HeaderBytes bytes{};
   std::memcpy(bytes.data(), buffer_.data() + read_begin_, kHeaderBytes);
   read_begin_ += kHeaderBytes;
   const FrameHeader header = decode(bytes);
   const LengthVerdict verdict = judge_length(header.length, limits_.max_frame_bytes);
   if (verdict == LengthVerdict::Take) co_return co_await read_body(header);
-  if (verdict == LengthVerdict::Discard && !co_await discard_body(header)) co_return false;
+  if (verdict == LengthVerdict::Discard) {
+    const bool discarded = co_await discard_body(header);
+    if (!discarded) co_return false;
+  }
   partial_since_.reset();
   const auto receiver = receiver_;
   receiver->on_oversize(header);
@@ -137,7 +145,10 @@ asio::awaitable<bool> Connection::read_body(const FrameHeader& header) {
   std::string body;
   std::string_view data;
   if (length <= buffer_.size()) {
-    if (buffered() < length && !co_await fill(length, true)) co_return false;
+    if (buffered() < length) {
+      const bool filled = co_await fill(length, true);
+      if (!filled) co_return false;
+    }
     data = {buffer_.data() + read_begin_, length};
     read_begin_ += length;
   } else {

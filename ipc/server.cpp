@@ -112,7 +112,9 @@ struct Server::State {
 };
 
 Server::Server(asio::io_context& io, ServerLimits limits)
-    : state_(std::make_shared<State>(io, limits)) {}
+    : state_(std::make_shared<State>(io, limits)) {
+  silence_protobuf();
+}
 
 Server::~Server() {
   auto& core = *state_->core;
@@ -194,7 +196,8 @@ asio::awaitable<void> Server::stop(std::chrono::milliseconds grace) {
   for (const auto& session : std::set(core->sessions)) session->begin_stop();
   // Answered and flushed, each connection closes itself.
   const auto all_gone = [core] { return core->sessions.empty(); };
-  if (!co_await state->wait_until(deadline, all_gone)) {
+  const bool in_time = co_await state->wait_until(deadline, all_gone);
+  if (!in_time) {
     for (const auto& session : std::set(core->sessions))
       session->abort({ErrorKind::Unavailable, "the server is stopping", {}});
     for (const auto& session : std::set(core->sessions)) session->kill_calls();

@@ -12,6 +12,9 @@
 //   ...
 //   co_await server.stop();                           // no new calls; waits for those under way
 //
+// Writing handlers: GCC 12 miscompiles co_await within &&, || and loop conditions (SIGILL at run
+// time); give its result a name first, as in `auto reply = co_await ...; if (!reply) ...`.
+//
 // Threading: everything on the io_context's one thread. Bad input costs only its connection:
 // malformed frames are answered or the connection is closed, as docs/api.md says.
 #pragma once

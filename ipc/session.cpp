@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <google/protobuf/stubs/logging.h>
 #include <optional>
 
 #include "ipc/proto/ttrpc.pb.h"
@@ -32,6 +33,8 @@ std::string lower(std::string text) {
 }
 
 }  // namespace
+
+void silence_protobuf() { google::protobuf::SetLogHandler(nullptr); }
 
 struct Session::Call {
   Call(std::uint32_t id, std::shared_ptr<const Method> which, std::shared_ptr<const Peer> who)

@@ -54,6 +54,10 @@ struct ServerCore {
   std::function<void()> on_change;  ///< a connection was closed
 };
 
+/// Protobuf writes a line to stderr for each text that is not UTF-8; a peer could fill the journal
+/// with them. It is answered instead.
+void silence_protobuf();
+
 class Session : public FrameReceiver, public std::enable_shared_from_this<Session> {
  public:
   /// Serves the connected socket until it is closed. The session is kept by `core` until then.
