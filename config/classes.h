@@ -24,8 +24,8 @@ std::vector<PriceClass> default_classes();
 /// Sorts by price and numbers the ranks from 1. Requires: prices are unique.
 void rank_by_price(std::vector<PriceClass>& classes);
 
-/// Gives each class whose fifo_priority is 0 one inside the band, at least kMinPriorityStep from its
-/// neighbours and in the order of rank; given ones stay. Fails (InvalidArgument) if there is no room.
+/// Gives each class whose fifo_priority is 0 one inside the band, at least kMinPriorityStep from
+/// its neighbours and in the order of rank; given ones stay. InvalidArgument if there is no room.
 /// Requires: rank_by_price() was called; the given priorities increase with rank, are at least
 /// kMinPriorityStep apart and lie in the band.
 Status spread_priorities(std::vector<PriceClass>& classes, const FifoBands& bands);

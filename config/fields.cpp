@@ -68,8 +68,8 @@ const Value* Fields::of_kind(std::string_view key, Value::Kind kind) {
   if (value.kind == Value::Kind::Null) {
     report_.error(value.position, quoted(key) + " has no value", "give it one or remove the key");
   } else {
-    report_.error(value.position,
-                  quoted(key) + " is " + kind_text(kind) + ", but here is " + kind_text(value.kind));
+    report_.error(value.position, quoted(key) + " is " + kind_text(kind) + ", but here is " +
+                                      kind_text(value.kind));
   }
   return nullptr;
 }

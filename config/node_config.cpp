@@ -67,7 +67,8 @@ void check_tcp(const Fields& fields, const Sockets& sockets, Report& report) {
   const auto at = fields.at("tcp_listen");
   if (!sockets.tcp_listen) {
     if (sockets.insecure_tcp)
-      report.warning(fields.at("insecure_tcp"), "'insecure_tcp' has no effect without 'tcp_listen'");
+      report.warning(fields.at("insecure_tcp"),
+                     "'insecure_tcp' has no effect without 'tcp_listen'");
     return;
   }
   const auto endpoint = parse_endpoint(*sockets.tcp_listen);
@@ -125,7 +126,9 @@ void check_together(const NodeConfig& node, const Value& uids, const Value& limi
 Sockets read_sockets(const Value& section, Report& report) {
   Fields fields(section, "sockets", kSocketKeys, report);
   Sockets out;
-  for (const auto& [key, path] : {std::pair("agent"sv, &out.agent), {"launcher"sv, &out.launcher}}) {
+  const std::pair<std::string_view, std::string*> paths[] = {{"agent", &out.agent},
+                                                             {"launcher", &out.launcher}};
+  for (const auto& [key, path] : paths) {
     if (!read_path(fields, key, *path, report)) continue;
     if (path->size() > kMaxSocketPath)
       report.error(fields.at(key),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Structured entries for journald, without ever waiting for it. Jobs at SCHED_FIFO can starve
 // journald for seconds; sd_journal_sendv(3) would then block the loop of the very daemon that
-// should act. So this speaks the documented datagram protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) on a
-// non-blocking socket, and an entry that does not fit into journald's queue is refused at once: the
-// caller counts it as dropped.
+// should act. So this speaks the documented datagram protocol
+// (systemd.io/JOURNAL_NATIVE_PROTOCOL) on a non-blocking socket, and an entry that does not fit
+// into journald's queue is refused at once: the caller counts it as dropped.
 //
 //   auto journal = systemd::Journal::open();
 //   if (!journal->send({{"MESSAGE", "job ended"}, {"PRIORITY", "6"}, {"JOB_ID", id}})) ++dropped;
