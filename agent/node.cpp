@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/node.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "agent/class_policy.h"
+#include "agent/log.h"
+#include "agent/machine.h"
+#include "agent/settings.h"
+#include "config/diff.h"
+#include "systemd/listen_fds.h"
+#include "systemd/notify.h"
+#include "systemd/units.h"
+
+namespace tariff::agent {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
+
+constexpr const char* kHolderUnit = "tariff-jobs.service";
+// Where systemd puts the holder's unit; used when D-Bus cannot be asked (early boot, rescue).
+constexpr const char* kDefaultTree = "/sys/fs/cgroup/tariff.slice/tariff-jobs.service";
+constexpr const char* kCgroupMount = "/sys/fs/cgroup";
+// How long the first call waits for the launcher's records before the agent answers without them.
+constexpr auto kFirstSession = 10s;
+// Foreign writers in our subtree are looked for this often: it is a report, not a fight.
+constexpr auto kLookAround = 10s;
+constexpr auto kStopGrace = 2s;
+constexpr std::uint64_t kSmallestReserve = 512ULL << 20;  // design: max(10% of RAM, 512 MiB)
+
+ipc::ServerLimits server_limits(const config::Limits& limits) {
+  ipc::ServerLimits result;
+  result.max_frame_bytes = limits.max_frame_bytes;
+  result.max_streams = static_cast<std::size_t>(limits.max_streams_per_connection);
+  result.max_queued_bytes = limits.max_queued_bytes_per_connection;
+  result.max_connections = static_cast<std::size_t>(limits.max_connections);
+  return result;
+}
+
+/// What systemd does not hear from us it will act on; all we can do is say so.
+void report(const Status& told) {
+  if (!told) log(LogLevel::Warning, "systemd was not told: " + told.error().text());
+}
+
+}  // namespace
+
+Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
+    : io_(io),
+      options_(std::move(options)),
+      state_{std::move(settings.config), std::move(settings.functions)},
+      jobs_(io),
+      launcher_(io, state_.config.sockets.launcher, options_.version,
+                {[this] { return begin_session(); },
+                 [this](const launcher::Record& record) { job_changed(record); },
+                 [this](const Error& why) { launcher_lost(why); }}),
+      server_(io, server_limits(state_.config.limits)),
+      service_({io, state_, jobs_, launcher_, server_,
+                [this](const config::PriceClass& row) { return read_class(row); },
+                options_.version}),
+      hangup_(io, SIGHUP),
+      look_timer_(io),
+      watchdog_timer_(io) {
+  service_.attach();
+}
+
+asio::awaitable<int> Node::run() {
+  using namespace asio::experimental::awaitable_operators;
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+    log(LogLevel::Warning, errno_error("cannot lock the agent in memory", errno).text());
+  if (auto opened = open_tree(); !opened)
+    log(LogLevel::Error, opened.error().text());
+  set_memory_limit();
+
+  keep_running_config();
+
+  int status = 0;
+  const auto serve = [&]() -> asio::awaitable<void> {
+    if (!co_await launcher_.wait_ready(kFirstSession))
+      log(LogLevel::Warning, "the launcher is not there; placements are refused until it is");
+    if (auto listening = listen(); !listening) {
+      log(LogLevel::Error, listening.error().text());
+      status = 1;
+      co_return;
+    }
+    report(systemd::notify_ready(status_text()));
+    log(LogLevel::Info, "tariffd " + options_.version + " is ready");
+    asio::signal_set stop_signals(io_, SIGTERM, SIGINT);
+    co_await stop_signals.async_wait(use_result);
+    report(systemd::notify_stopping());
+    log(LogLevel::Info, "stopping; running jobs run on");
+    stopping_ = true;
+    co_await server_.stop(kStopGrace);
+  };
+  const auto serve_then_stop = [&]() -> asio::awaitable<void> {
+    co_await serve();
+    stopping_ = true;
+    launcher_.stop();
+    hangup_.cancel();
+    look_timer_.cancel();
+    watchdog_timer_.cancel();
+  };
+  co_await (launcher_.run() && serve_then_stop() && reload_on_hangup() && look_around() &&
+            feed_watchdog());
+  co_return status;
+}
+
+Status Node::open_tree() {
+  state_.tree_path = kDefaultTree;
+  if (auto units = systemd::Units::connect({}))
+    if (auto group = units->control_group(kHolderUnit)) state_.tree_path = kCgroupMount + *group;
+  auto tree = cgroup::ClassTree::open(state_.tree_path);
+  if (!tree) return std::move(tree).error().context("opening the job tree");
+  tree_ = std::move(*tree);
+  return tree_->ensure(state_.config.classes, state_.config.cpu_enforcement);
+}
+
+void Node::set_memory_limit() {
+  const auto total = read_memory().total;
+  const auto reserve = state_.config.limits.memory_reserve_bytes != 0
+                           ? state_.config.limits.memory_reserve_bytes
+                           : std::max(total / 10, kSmallestReserve);
+  if (total <= reserve) return;
+  state_.job_memory_max = total - reserve;
+  auto units = systemd::Units::connect({});
+  const auto set = units ? units->set_runtime(kHolderUnit, {{"MemoryMax", state_.job_memory_max}})
+                         : Status(std::move(units).error());
+  if (!set) log(LogLevel::Warning, "the job tree's memory is not limited: " + set.error().text());
+}
+
+Status Node::listen() {
+  bool listening = false;
+  auto inherited = systemd::take_listen_fds();
+  if (!inherited) return std::move(inherited).error();
+  for (auto& socket : *inherited) {
+    if (auto added = server_.listen_unix(std::move(socket.fd)); !added) return added;
+    listening = true;
+  }
+  if (!listening)
+    if (auto made = server_.listen_unix_path(state_.config.sockets.agent, 0660); !made) return made;
+  const auto& sockets = state_.config.sockets;
+  if (sockets.tcp_listen && sockets.insecure_tcp) {
+    if (auto added = server_.listen_tcp(*sockets.tcp_listen); !added) return added;
+    log(LogLevel::Warning, "listening on " + *sockets.tcp_listen +
+                               " without authentication (insecure_tcp): every local user can place");
+  }
+  return ok();
+}
+
+launcher::Request Node::configure_request() const {
+  const auto& config = state_.config;
+  launcher::Request request;
+  auto& message = *request.mutable_configure();
+  const int classes = static_cast<int>(config.classes.size());
+  for (const auto& row : config.classes) {
+    const auto knobs = knobs_of(row, classes, config.cpu_enforcement);
+    auto& setting = *message.add_classes();
+    setting.set_name(row.name);
+    setting.set_rank(static_cast<std::uint32_t>(row.rank));
+    setting.set_directory(cgroup::directory_name(row));
+    setting.set_policy(knobs.fifo ? launcher::SCHED_POLICY_FIFO : launcher::SCHED_POLICY_OTHER);
+    setting.set_priority(static_cast<std::uint32_t>(knobs.priority));
+    setting.set_oom_score_adj(knobs.oom_score_adj);
+  }
+  message.set_uid_first(config.uids.first);
+  message.set_uid_count(config.uids.count);
+  message.set_result_retention_bytes(config.limits.result_retention_bytes);
+  message.set_result_retention_ns(std::chrono::nanoseconds(config.limits.result_retention).count());
+  message.set_stderr_bytes_per_second(config.limits.stderr_bytes_per_second);
+  message.set_leaf_pool(static_cast<std::uint32_t>(config.limits.leaf_pool));
+  message.set_kill_grace_ns(std::chrono::nanoseconds(config.limits.kill_grace).count());
+  message.set_tree(state_.tree_path);
+  return request;
+}
+
+asio::awaitable<Status> Node::begin_session() {
+  // The holder may have been restarted with an empty tree since the last session.
+  if (auto opened = open_tree(); !opened) co_return opened;
+  auto reply = co_await launcher_.request(configure_request());
+  if (!reply) co_return std::move(reply).error();
+  if (reply->message.has_failure())
+    co_return Error{ErrorKind::Internal,
+                    "the launcher refused its configuration: " + reply->message.failure().message(),
+                    {}};
+  jobs_.begin_replay();
+  auto listed = co_await launcher_.list([this](const launcher::Record& record) {
+    jobs_.apply(record);
+  });
+  if (!listed) co_return std::move(listed).error().context("reading back the launcher's records");
+  jobs_.end_replay(monotonic_ns());
+  lost_reported_ = false;
+  log(LogLevel::Info, "connected to launcher " + launcher_.launcher_version() + "; " +
+                          std::to_string(jobs_.live()) + " jobs are on this machine");
+  co_return ok();
+}
+
+void Node::launcher_lost(const Error& why) {
+  if (lost_reported_) return;  // once per outage, not ten times a second
+  lost_reported_ = true;
+  log(LogLevel::Error, "the launcher is not connected: " + why.text());
+  report(systemd::notify_status(status_text()));
+}
+
+void Node::job_changed(const launcher::Record& record) {
+  jobs_.apply(record);
+  if (record.state() != launcher::STATE_ENDED) return;
+  log(LogLevel::Debug, "job " + record.id() + " ended: " + launcher::Reason_Name(record.reason()),
+      {{"JOB_ID", record.id()}, {"CLASS", record.class_run()}, {"FUNCTION", record.function()}});
+}
+
+std::string Node::status_text() const {
+  std::string text = std::to_string(state_.functions.size()) + " functions, " +
+                     std::to_string(state_.config.classes.size()) + " classes";
+  if (!launcher_.ready()) text += "; the launcher is not connected";
+  if (state_.draining) text += "; draining";
+  if (!state_.config_error.empty()) text += "; the last reload was refused";
+  return text;
+}
+
+ClassReading Node::read_class(const config::PriceClass& price_class) {
+  ClassReading reading;
+  if (!tree_) return reading;
+  if (const auto usage = tree_->read(price_class)) {
+    reading.cpu_us = usage->cpu.count();
+    reading.memory_bytes = usage->memory_bytes;
+  }
+  return reading;
+}
+
+asio::awaitable<void> Node::reload_on_hangup() {
+  while (!stopping_) {
+    auto [error, signal] = co_await hangup_.async_wait(use_result);
+    if (error || stopping_) co_return;
+    report(systemd::notify_reloading(std::chrono::steady_clock::now()));
+    co_await reload();
+    report(systemd::notify_ready(status_text()));
+  }
+}
+
+asio::awaitable<void> Node::reload() {
+  auto loaded = load_settings(options_.config_path);
+  if (!loaded.value) {
+    state_.config_error = loaded.report;
+    log(LogLevel::Error,
+        "the configuration is unchanged, since the new one has errors:\n" + loaded.report);
+    co_return;
+  }
+  if (!loaded.report.empty()) log(LogLevel::Warning, loaded.report);
+  state_.config_needs_restart.clear();
+  for (const auto& change : config::diff(state_.config, loaded.value->config))
+    if (change.applies != config::Applies::Now)
+      state_.config_needs_restart.push_back(change.key + ": " + change.before + " -> " + change.after);
+  state_.config = config::after_reload(state_.config, loaded.value->config);
+  state_.functions = std::move(loaded.value->functions);
+  state_.config_error.clear();
+  ++state_.config_generation;
+  if (state_.config_needs_restart.empty()) keep_running_config();
+  server_.set_limits(server_limits(state_.config.limits));
+  set_memory_limit();
+  if (auto opened = open_tree(); !opened) log(LogLevel::Error, opened.error().text());
+  if (launcher_.ready()) {
+    auto reply = co_await launcher_.request(configure_request());
+    if (!reply) log(LogLevel::Error, reply.error().text());
+    else if (reply->message.has_failure())
+      log(LogLevel::Error, "the launcher refused its configuration: " +
+                               reply->message.failure().message());
+  }
+  log(LogLevel::Info, "reloaded: generation " + std::to_string(state_.config_generation) + ", " +
+                          std::to_string(state_.functions.size()) + " functions");
+  for (const auto& text : state_.config_needs_restart)
+    log(LogLevel::Warning, "takes effect at the next restart: " + text);
+}
+
+void Node::keep_running_config() {
+  auto text = read_file_at(AT_FDCWD, options_.config_path);
+  if (!text) return;  // it was read a moment ago; --diff then compares with the defaults
+  const std::string fresh = std::string(kRunningConfig) + ".new";
+  auto file = open_at(AT_FDCWD, fresh, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (!file) return;
+  if (::write(file->get(), text->data(), text->size()) == static_cast<ssize_t>(text->size()))
+    (void)::rename(fresh.c_str(), kRunningConfig);
+}
+
+asio::awaitable<void> Node::look_around() {
+  while (!stopping_) {
+    look_timer_.expires_after(kLookAround);
+    co_await look_timer_.async_wait(use_result);
+    if (stopping_ || !tree_) continue;
+    std::vector<std::string> warnings;
+    for (const auto& path : tree_->foreign())
+      warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
+    for (const auto& text : warnings)
+      if (std::find(state_.warnings.begin(), state_.warnings.end(), text) == state_.warnings.end())
+        log(LogLevel::Warning, text);
+    state_.warnings = std::move(warnings);
+  }
+}
+
+asio::awaitable<void> Node::feed_watchdog() {
+  const auto interval = systemd::watchdog_interval();
+  if (!interval || !*interval) co_return;
+  while (!stopping_) {
+    report(systemd::notify_watchdog());
+    watchdog_timer_.expires_after(**interval / 3);
+    co_await watchdog_timer_.async_wait(use_result);
+  }
+}
+
+}  // namespace tariff::agent

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent as a whole: builds its parts bottom-up, runs until it is told to stop, takes them down
+// in reverse. Order at start: configuration, class cgroups, the launcher's records, and only then
+// the first call from outside, so that a restarted agent never answers out of ignorance.
+//
+// Threading: one io_context, one thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/jobs.h"
+#include "agent/launcher_client.h"
+#include "agent/service.h"
+#include "agent/settings.h"
+#include "cgroup/tree.h"
+#include "ipc/server.h"
+
+namespace tariff::agent {
+
+struct NodeOptions {
+  std::string config_path = "/etc/tariff/tariffd.yaml";
+  std::string version;
+};
+
+class Node {
+ public:
+  Node(asio::io_context& io, NodeOptions options, Settings settings);
+
+  /// Serves until SIGTERM or SIGINT; returns the exit status.
+  asio::awaitable<int> run();
+
+ private:
+  Status open_tree();
+  void set_memory_limit();
+  void keep_running_config();
+  Status listen();
+  asio::awaitable<Status> begin_session();
+  launcher::Request configure_request() const;
+  asio::awaitable<void> reload_on_hangup();
+  asio::awaitable<void> reload();
+  asio::awaitable<void> look_around();
+  asio::awaitable<void> feed_watchdog();
+  void launcher_lost(const Error& why);
+  void job_changed(const launcher::Record& record);
+  [[nodiscard]] std::string status_text() const;
+  ClassReading read_class(const config::PriceClass& price_class);
+
+  asio::io_context& io_;
+  NodeOptions options_;
+  NodeState state_;
+  std::optional<cgroup::ClassTree> tree_;
+  Jobs jobs_;
+  LauncherClient launcher_;
+  ipc::Server server_;
+  PlacementService service_;
+  asio::signal_set hangup_;
+  asio::steady_timer look_timer_;
+  asio::steady_timer watchdog_timer_;
+  bool stopping_ = false;
+  bool lost_reported_ = false;
+};
+
+}  // namespace tariff::agent

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The placement service: the RPCs of ipc/proto/agent.proto over what the node knows. It has no
+// queue: a placement is accepted when the launcher has recorded and cloned it, or refused with a
+// typed reason.
+//
+// Who may call: whoever could connect (group `tariff` by the socket's mode) may place and read;
+// Drain is root's. TCP, if switched on, has no authentication and counts as group `tariff`.
+// Threading: the io_context's one thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/jobs.h"
+#include "agent/launcher_client.h"
+#include "config/schema.h"
+#include "ipc/proto/agent.pb.h"
+#include "ipc/server.h"
+
+namespace tariff::agent {
+
+/// What the service needs to know of the node and does not own.
+struct NodeState {
+  config::NodeConfig config;
+  std::map<std::string, config::Function> functions;
+  std::uint64_t config_generation = 1;
+  std::string config_error;                   ///< of the last reload, empty if it went well
+  std::vector<std::string> config_needs_restart;
+  std::vector<std::string> warnings;
+  std::string tree_path;                      ///< of the job tree in cgroupfs
+  std::uint64_t job_memory_max = 0;           ///< memory.max of the job tree; 0 not known
+  bool draining = false;
+};
+
+/// CPU time and memory of one class cgroup.
+struct ClassReading {
+  std::int64_t cpu_us = 0;
+  std::uint64_t memory_bytes = 0;
+};
+
+class PlacementService {
+ public:
+  struct Dependencies {
+    asio::io_context& io;
+    NodeState& node;
+    Jobs& jobs;
+    LauncherClient& launcher;
+    ipc::Server& server;
+    std::function<ClassReading(const config::PriceClass&)> read_class;
+    std::string version;
+  };
+  explicit PlacementService(Dependencies dependencies);
+
+  /// Registers every RPC with the server.
+  void attach();
+
+  v1::PollReply poll();
+ private:
+  template <typename T>
+  using Answer = asio::awaitable<Result<T>>;
+
+  Answer<v1::PlaceReply> place(const v1::PlaceRequest& request);
+  asio::awaitable<v1::PlaceReply> launch(const config::Function& function, const std::string& id,
+                                         const v1::PlaceRequest& request);
+  v1::PlaceReply refuse(v1::Refusal why, const std::string& id, std::string message);
+  Answer<v1::WaitReply> wait(ipc::CallContext& call, const v1::WaitRequest& request);
+  Answer<v1::AcknowledgeReply> acknowledge(const v1::AcknowledgeRequest& request);
+  Answer<v1::CancelReply> cancel(const v1::CancelRequest& request);
+  Answer<v1::ListReply> list(const v1::ListRequest& request);
+  Answer<v1::GetReply> get(const v1::GetRequest& request);
+  Answer<v1::StatusReply> status();
+  Answer<v1::DrainReply> drain(ipc::CallContext& call, const v1::DrainRequest& request);
+  Answer<v1::FunctionsReply> functions();
+  asio::awaitable<Status> watch(ipc::CallContext& call, const v1::WatchRequest& request,
+                                ipc::StreamSink& sink);
+
+  asio::awaitable<Result<std::string>> fetch_result(const std::string& id);
+  asio::awaitable<Error> explain_unknown(const std::string& id);
+  const std::vector<RankLoad>& load();
+
+  Dependencies d_;
+  std::map<v1::Refusal, std::uint64_t> refused_;
+  std::vector<RankLoad> load_;
+  std::chrono::steady_clock::time_point load_taken_{};
+  std::chrono::steady_clock::time_point started_;
+  std::uint64_t next_id_ = 1;
+};
+
+}  // namespace tariff::agent

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs inside the guest: the paper's web application under four regimes; prints JSON.
+
+Regimes ("arms"): alone - home and profile only, with every CPU kept busy by an idle-class spinner, so
+that the emulator has the same load in all arms; classes - with bulk at 4x overload, SCHED_FIFO by
+class; equal - the same, all SCHED_OTHER; weight - the same, cpu.weight 1 to 10000. The arms take
+turns in blocks. Latency is accepted -> ended of the job's own record, so this program's own delays
+do not count; it runs above every class and below the launcher.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from agent_client import Agent, CallError, job_of
+
+CONFIG = Path("/etc/tariff/tariffd.yaml")
+ARMS = {"alone": "fifo", "classes": "fifo", "equal": "none", "weight": "weight"}
+OVERLOAD = 4        # bulk jobs in flight per CPU
+PERIOD = 0.33       # seconds between two requests of one function
+CLIENT_PRIORITY = 57  # above the classes (10..39), below the launcher (58)
+TARGET_CPU = 0.1    # seconds of CPU per request: shorter ones drown in the emulator's noise
+FRONT = ("home", "profile")
+
+
+def enforce(mode):
+    text = CONFIG.read_text()
+    text = re.sub(r"(?m)^cpu_enforcement:.*\n", "", text) + f"cpu_enforcement: {mode}\n"
+    CONFIG.write_text(text)
+    subprocess.run(["systemctl", "reload", "tariffd.service"], check=True)
+
+
+def page_request(work):
+    return json.dumps({"user": "ada", "iterations": work}).encode()
+
+
+def run_once(agent, function, payload):
+    job_id = agent.place(function, payload)
+    job = job_of(agent.wait(job_id).result())
+    agent.acknowledge(job_id)
+    if job.end_reason != 1 or job.exit_status != 0:
+        raise CallError(f"{function} failed: reason {job.end_reason}, status {job.exit_status}, "
+                        f"{job.message}")
+    return job
+
+
+def calibrate(agent):
+    """How much work makes one request take TARGET_CPU of CPU on this machine."""
+    work = 20
+    for _ in range(4):
+        jobs = [run_once(agent, "home", page_request(work)) for _ in range(3)]
+        cpu = sorted(job.cpu for job in jobs)[1]
+        work = max(1, int(work * TARGET_CPU / max(cpu, 0.001)))
+    return work
+
+
+class Load:
+    """Bulk work: `count` jobs in flight at all times, each replaced when it ends."""
+
+    def __init__(self, agent, count, payload):
+        self.agent, self.count, self.payload = agent, count, payload
+        self.jobs = {}
+        self.done = []
+
+    def keep_up(self):
+        for job_id, answer in list(self.jobs.items()):
+            if answer.done():
+                del self.jobs[job_id]
+                self.done.append(job_of(answer.result()))
+                self.agent.acknowledge(job_id)
+        while len(self.jobs) < self.count:
+            job_id = self.agent.place("resize", self.payload)
+            self.jobs[job_id] = self.agent.wait(job_id)
+
+    def end(self):
+        for job_id in self.jobs:
+            self.agent.cancel(job_id)
+        for job_id, answer in self.jobs.items():
+            answer.result()
+            self.agent.acknowledge(job_id)
+        self.jobs = {}
+
+
+def block(agent, work, load, seconds):
+    """One block of one arm: requests on a fixed beat, whatever the answers do (open loop)."""
+    start = time.monotonic()
+    waiting, jobs, beat = [], [], 0
+    while True:
+        now = time.monotonic() - start
+        if load:
+            load.keep_up()
+        if now < seconds and now >= beat * PERIOD:
+            for function in FRONT:
+                job_id = agent.place(function, page_request(work))
+                waiting.append((function, job_id, agent.wait(job_id)))
+            beat += 1
+        for item in [item for item in waiting if item[2].done()]:
+            waiting.remove(item)
+            agent.acknowledge(item[1])
+            jobs.append((item[0], job_of(item[2].result())))
+        if now >= seconds and not waiting:
+            return jobs
+        time.sleep(0.01)
+
+
+def spinners():
+    code = "while True: pass"
+    return [subprocess.Popen(["chrt", "-i", "0", sys.executable, "-c", code])
+            for _ in range(os.cpu_count())]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--picture", default="/usr/share/tariff/examples/web/picture.png")
+    options = parser.parse_args()
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(CLIENT_PRIORITY))
+    agent = Agent()
+    work = calibrate(agent)
+    picture = Path(options.picture).read_bytes()
+    samples = {arm: {name: [] for name in (*FRONT, "resize")} for arm in ARMS}
+    for _ in range(options.blocks):
+        for arm, mode in ARMS.items():
+            enforce(mode)
+            load = None if arm == "alone" else Load(agent, OVERLOAD * os.cpu_count(), picture)
+            idle = spinners() if arm == "alone" else []
+            for function, job in block(agent, work, load, options.seconds):
+                samples[arm][function].append(
+                    {"latency": job.ended, "cpu": job.cpu, "pressure": job.pressure,
+                     "cost": float(job.cost)})
+            if load:
+                samples[arm]["resize"] += [
+                    {"latency": job.ended, "cpu": job.cpu, "pressure": job.pressure,
+                     "cost": float(job.cost)} for job in load.done]
+                load.end()
+            for process in idle:
+                process.kill()
+                process.wait()
+    enforce("fifo")
+    kernel = os.uname().release
+    print(json.dumps({"cpus": os.cpu_count(), "kernel": kernel, "work": work, "blocks": options.blocks,
+                      "block_seconds": options.seconds, "samples": samples}))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CallError as problem:
+        sys.exit(f"demonstration: {problem}")
