@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// tariffctl: the command line, parsed into the options of commands.h.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <functional>
+#include <utility>
+
+#include "tools/ctl/commands.h"
+#include "tools/ctl/failure.h"
+#include "tools/ctl/units.h"
+
+namespace tariff::ctl {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Everything the command line can say, and what to do then.
+struct CommandLine {
+  Globals globals;
+  RunOptions run;
+  WaitOptions wait;
+  JobsOptions jobs;
+  LogsOptions logs;
+  DrainOptions drain;
+  CheckConfigOptions check_config;
+  std::string job_id;
+  std::string watch_id;
+  std::vector<std::string> cancel_ids;
+  std::function<int()> command;
+};
+
+/// An option that takes a duration; CLI11 reports what parse_duration says.
+void add_duration(CLI::App& app, const std::string& name, std::function<void(milliseconds)> set,
+                  const std::string& help) {
+  app.add_option_function<std::string>(
+         name,
+         [name, set = std::move(set)](const std::string& text) {
+           const auto duration = parse_duration(text);
+           if (!duration) throw CLI::ValidationError(name, duration.error().text());
+           set(*duration);
+         },
+         help)
+      ->type_name("DURATION");
+}
+
+CLI::App* add_command(CLI::App& app, CommandLine& line, const std::string& name,
+                      const std::string& help, std::function<int()> command) {
+  CLI::App* sub = app.add_subcommand(name, help);
+  sub->fallthrough();  // --json and the other general options also after the command
+  sub->callback([&line, command = std::move(command)] { line.command = command; });
+  return sub;
+}
+
+void add_node_commands(CLI::App& app, CommandLine& line) {
+  const Globals& globals = line.globals;
+  add_command(app, line, "status", "What the machine does, per class", [&globals] {
+    return status_command(globals);
+  });
+  add_command(app, line, "poll", "The load in brief, as a scheduler asks for it", [&globals] {
+    return poll_command(globals);
+  });
+  add_command(app, line, "functions", "The functions that this machine may run", [&globals] {
+    return functions_command(globals);
+  });
+  CLI::App* drain = add_command(app, line, "drain", "Refuse placements from now on (root)",
+                                [&line] { return drain_command(line.globals, line.drain); });
+  drain->add_flag("--undo", line.drain.undo, "Take placements again");
+  drain->add_flag("--wait", line.drain.wait, "Return when no job is left");
+  add_command(app, line, "version", "Versions of this program and of the agent", [&globals] {
+    return version_command(globals);
+  });
+  CLI::App* check = add_command(app, line, "check-config", "Check a configuration file", [&line] {
+    return check_config_command(line.globals, line.check_config);
+  });
+  check->add_option("FILE", line.check_config.file, "Default " + line.check_config.file);
+  check->add_flag("--diff", line.check_config.diff, "Say what would change for the running agent");
+}
+
+void add_run_commands(CLI::App& app, CommandLine& line) {
+  RunOptions& options = line.run;
+  CLI::App* run = add_command(app, line, "run", "Place a job, wait and print its result",
+                              [&line] { return run_command(line.globals, line.run); });
+  run->add_option("FUNCTION", options.function, "Name of the function")->required();
+  // A function, not a binding to the optional: that would take an empty text for "not given".
+  auto* payload = run->add_option_function<std::string>(
+      "--payload", [&options](const std::string& text) { options.payload = text; },
+      "Payload as text");
+  run->add_option("--payload-file", options.payload_file,
+                  "Payload from a file; - is standard input, the default if it is no terminal")
+      ->excludes(payload);
+  run->add_option("--id", options.id, "Job id: 1 to 64 of A-Z a-z 0-9 . _ -");
+  add_duration(*run, "--deadline", [&options](milliseconds value) { options.deadline = value; },
+               "End the job if it has not ended so long after it was accepted");
+  run->add_flag("--detach", options.detach, "Print the id and do not wait");
+  run->add_flag("--keep", options.keep, "Leave result and record with the agent");
+  run->add_flag("--verbose", options.verbose, "Print the record on standard error");
+
+  CLI::App* wait = add_command(app, line, "wait", "Wait for a job and print its result",
+                               [&line] { return wait_command(line.globals, line.wait); });
+  wait->add_option("ID", line.wait.id)->required();
+  wait->add_flag("--keep", line.wait.keep, "Leave result and record with the agent");
+  wait->add_flag("--verbose", line.wait.verbose, "Print the record on standard error");
+}
+
+void add_job_commands(CLI::App& app, CommandLine& line) {
+  CLI::App* jobs = add_command(app, line, "jobs", "The jobs on this machine, newest first",
+                               [&line] { return jobs_command(line.globals, line.jobs); });
+  jobs->add_flag("--all", line.jobs.all, "Also those that have ended");
+  jobs->add_option("--class", line.jobs.price_class, "Only jobs of this class");
+  jobs->add_option("--function", line.jobs.function, "Only jobs of this function");
+  jobs->add_option("--limit", line.jobs.limit, "At most so many")->check(CLI::PositiveNumber);
+
+  CLI::App* job = add_command(app, line, "job", "One job's record as a timeline",
+                              [&line] { return job_command(line.globals, line.job_id); });
+  job->add_option("ID", line.job_id)->required();
+
+  CLI::App* logs = add_command(app, line, "logs", "What a job wrote to its standard error",
+                               [&line] { return logs_command(line.globals, line.logs); });
+  logs->add_option("ID", line.logs.id)->required();
+  logs->add_flag("-f,--follow", line.logs.follow, "Go on until the job has ended");
+
+  CLI::App* cancel = add_command(app, line, "cancel", "End jobs: TERM, later KILL",
+                                 [&line] { return cancel_command(line.globals, line.cancel_ids); });
+  cancel->add_option("ID", line.cancel_ids)->required();
+
+  CLI::App* watch = add_command(app, line, "watch", "Every change of state, of all jobs or of one",
+                                [&line] { return watch_command(line.globals, line.watch_id); });
+  watch->add_option("ID", line.watch_id, "Only this job, until it has ended");
+}
+
+/// The first word that is no option, nor the value of one; CLI11 only says that a command is missing.
+std::string first_word(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--socket" || word == "--timeout") ++i;
+    else if (word.empty() || word[0] != '-') return word;
+  }
+  return {};
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error, const std::string& word) {
+  const auto named = [&](const CLI::App* command) { return command->get_name() == word; };
+  if (!word.empty() && app.get_subcommands(named).empty())
+    say("there is no command \"" + word + "\": tariffctl --help lists them");
+  else
+    app.exit(error);
+  return static_cast<int>(Exit::Usage);
+}
+
+int run_command_line(int argc, char** argv) {
+  CommandLine line;
+  if (const char* socket = std::getenv("TARIFF_SOCKET"); socket != nullptr && *socket != '\0')
+    line.globals.endpoint = socket;
+  CLI::App app{"tariffctl: run functions by price class on this machine, and see what it does",
+               "tariffctl"};
+  app.require_subcommand(1);
+  app.add_option("--socket", line.globals.endpoint,
+                 "Path, or address:port; default $TARIFF_SOCKET or " + Globals().endpoint);
+  app.add_flag("--json", line.globals.json, "JSON instead of tables");
+  add_duration(app, "--timeout", [&line](milliseconds value) { line.globals.timeout = value; },
+               "How long to wait for an answer, and for an agent that is away; default 30s");
+  add_node_commands(app, line);
+  add_run_commands(app, line);
+  add_job_commands(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error, first_word(argc, argv));
+  }
+  return line.command();
+}
+
+}  // namespace
+}  // namespace tariff::ctl
+
+int main(int argc, char** argv) {
+  try {
+    return tariff::ctl::run_command_line(argc, argv);
+  } catch (const std::exception& exception) {
+    tariff::ctl::say(std::string("failed: ") + exception.what());
+    return static_cast<int>(tariff::ctl::Exit::Failed);
+  }
+}
