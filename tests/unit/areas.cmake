@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 tariff_unit_test(base tariff_base)
-tariff_unit_test(agent policy)
+tariff_unit_test(agent tariff_agent)
 tariff_unit_test(cgroup policy)
 tariff_unit_test(ipc tariff_ipc tariff_ttrpc_proto policy)
 tariff_unit_test(ctl tariff_ctl_view)
 tariff_unit_test(systemd tariff_systemd PkgConfig::LIBSYSTEMD Threads::Threads)
 tariff_unit_test(launcher policy tariff_launcher_protocol)
 tariff_unit_test(config tariff_config)
+target_compile_definitions(test-config PRIVATE
+  TARIFF_BAD_CONFIGS="${CMAKE_CURRENT_SOURCE_DIR}/config/bad")
