@@ -14,12 +14,12 @@ Exit exit_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::Unavailable:
     case ErrorKind::DeadlineExceeded: return Exit::Unreachable;
-    case ErrorKind::NotFound: return Exit::NotFound;
+    case ErrorKind::NotFound:
+    case ErrorKind::FailedPrecondition: return Exit::NotFound;  // a record that has expired
     case ErrorKind::PermissionDenied: return Exit::Permission;
     case ErrorKind::InvalidArgument: return Exit::Usage;
     case ErrorKind::AlreadyExists:
-    case ErrorKind::ResourceExhausted:
-    case ErrorKind::FailedPrecondition: return Exit::Refused;
+    case ErrorKind::ResourceExhausted: return Exit::Refused;
     default: return Exit::Failed;
   }
 }

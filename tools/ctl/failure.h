@@ -17,7 +17,7 @@ enum class Exit {
   Usage = 2,
   Unreachable = 3,  ///< no agent answers
   Refused = 4,
-  NotFound = 5,
+  NotFound = 5,     ///< never heard of, or expired
   Permission = 6,
 };
 

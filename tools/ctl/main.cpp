@@ -154,6 +154,7 @@ int run_command_line(int argc, char** argv) {
   CLI::App app{"tariffctl: run functions by price class on this machine, and see what it does",
                "tariffctl"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("tariffctl " TARIFF_VERSION));
   app.add_option("--socket", line.globals.endpoint,
                  "Path, or address:port; default $TARIFF_SOCKET or " + Globals().endpoint);
   app.add_flag("--json", line.globals.json, "JSON instead of tables");

@@ -46,6 +46,7 @@ TEST_CASE("what was not the handler's doing has a number of its own") {
   CHECK(run_exit_of_error(ErrorKind::Unavailable) == 121);
   CHECK(run_exit_of_error(ErrorKind::PermissionDenied) == 121);
   CHECK(run_exit_of_error(ErrorKind::NotFound) == 122);
+  CHECK(run_exit_of_error(ErrorKind::FailedPrecondition) == 122);
   CHECK(run_exit_of_error(ErrorKind::ResourceExhausted) == 125);
 }
 
@@ -56,7 +57,7 @@ TEST_CASE("errors of calls map to the documented exit codes") {
   CHECK(exit_of(ErrorKind::PermissionDenied) == Exit::Permission);
   CHECK(exit_of(ErrorKind::InvalidArgument) == Exit::Usage);
   CHECK(exit_of(ErrorKind::ResourceExhausted) == Exit::Refused);
-  CHECK(exit_of(ErrorKind::FailedPrecondition) == Exit::Refused);
+  CHECK(exit_of(ErrorKind::FailedPrecondition) == Exit::NotFound);
   CHECK(exit_of(ErrorKind::Internal) == Exit::Failed);
 }
 
