@@ -9,6 +9,7 @@
 
 #include "agent/log.h"
 #include "agent/node.h"
+#include "agent/reload_command.h"
 #include "agent/settings.h"
 #include "base/crash_point.h"
 #include "config/diff.h"
@@ -23,6 +24,7 @@ struct Arguments {
   bool check_config = false;
   bool diff = false;
   bool debug = false;
+  int reload_pid = 0;
 };
 
 /// What would change if the checked configuration took effect now.
@@ -84,6 +86,8 @@ int main(int argc, char** argv) {
                              "check configuration and functions, then exit");
   app.add_flag("--diff", arguments.diff, "also say what differs from what the agent runs now")
       ->needs(check);
+  app.add_option("--reload", arguments.reload_pid,
+                 "check the files, make the agent with this pid reload them, wait until it has");
   app.add_flag("--debug", arguments.debug, "log the end of every job");
   app.set_version_flag("--version", std::string(TARIFF_VERSION));
   try {
@@ -91,5 +95,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (arguments.reload_pid > 0)
+    return agent::reload_command(arguments.node.config_path, arguments.reload_pid);
   return arguments.check_config ? check_config(arguments) : serve(arguments);
 }

@@ -242,6 +242,7 @@ asio::awaitable<void> Node::reload_on_hangup() {
     if (error || stopping_) co_return;
     report(systemd::notify_reloading(std::chrono::steady_clock::now()));
     co_await reload();
+    ++state_.reloads;
     report(systemd::notify_ready(status_text()));
   }
 }

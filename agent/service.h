@@ -29,6 +29,7 @@ struct NodeState {
   config::NodeConfig config;
   std::map<std::string, config::Function> functions;
   std::uint64_t config_generation = 1;
+  std::uint64_t reloads = 0;                  ///< tried, also those that were refused
   std::string config_error;                   ///< of the last reload, empty if it went well
   std::vector<std::string> config_needs_restart;
   std::vector<std::string> warnings;

@@ -120,6 +120,7 @@ PlacementService::Answer<v1::StatusReply> PlacementService::status() {
   reply.set_cpus(online_cpus());
   reply.set_uptime_ns((std::chrono::steady_clock::now() - started_) / 1ns);
   reply.set_config_generation(node.config_generation);
+  reply.set_reloads(node.reloads);
   reply.set_config_error(node.config_error);
   for (const auto& text : node.config_needs_restart) reply.add_config_needs_restart(text);
   for (const auto& text : node.warnings) reply.add_warnings(text);
