@@ -11,18 +11,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <string>
 #include <string_view>
+
+#include "launcher/notify.h"
 
 namespace {
 
@@ -85,23 +83,6 @@ void enable_controllers(const std::string& unit) {
   }
 }
 
-/// sd_notify(3) by hand: one datagram to the socket that systemd names.
-void notify(std::string_view message) {
-  const char* name = ::getenv("NOTIFY_SOCKET");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const size_t length = name == nullptr ? 0 : ::strlen(name);
-  if (length == 0 || length >= sizeof address.sun_path) return;
-  ::memcpy(address.sun_path, name, length);
-  if (name[0] == '@') address.sun_path[0] = '\0';
-  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || ::sendto(fd, message.data(), message.size(), MSG_NOSIGNAL,
-                         reinterpret_cast<sockaddr*>(&address),
-                         static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length)) < 0)
-    complain("notify", name);
-  if (fd >= 0) ::close(fd);
-}
-
 }  // namespace
 
 int main() {
@@ -113,7 +94,8 @@ int main() {
   if (!move_into_own_cgroup(unit)) return 1;
   enable_controllers(unit);
   if (::mlockall(MCL_CURRENT | MCL_FUTURE) < 0) complain("lock", "its memory");
-  notify("READY=1\nSTATUS=Holding " + unit);
+  if (!tariff::launcher::notify_systemd("READY=1\nSTATUS=Holding " + unit))
+    complain("notify", "systemd");
   sigset_t wanted;
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGTERM);

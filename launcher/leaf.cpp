@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launcher/leaf.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "launcher/workers.h"
+
+namespace tariff::launcher {
+namespace {
+
+constexpr const char* kJobXattr = "trusted.tariff.job";
+constexpr std::size_t kLongestXattr = 65'536;  // XATTR_SIZE_MAX
+// Raising races with forks of a dying job; what was missed is caught by the next look.
+constexpr int kBoostRounds = 3;
+
+std::vector<int> ids_of(const Leaf& leaf, const char* file) {
+  auto text = read_file_at(leaf.directory.get(), file);
+  if (!text) return {};
+  auto ids = cgroup::parse_ids(*text, file);
+  return ids ? std::move(*ids) : std::vector<int>{};
+}
+
+template <typename Parse>
+auto parse_file(const Leaf& leaf, const char* file, Parse parse)
+    -> decltype(parse(std::string_view())) {
+  auto text = read_file_at(leaf.directory.get(), file);
+  if (!text) return std::move(text).error();
+  return parse(*text);
+}
+
+std::int64_t read_number(const Leaf& leaf, const char* file) {
+  const auto value = parse_file(leaf, file, [file](std::string_view text) {
+    return cgroup::parse_number(text, file);
+  });
+  return value ? static_cast<std::int64_t>(*value) : -1;
+}
+
+}  // namespace
+
+Status set_limits(const Leaf& leaf, const LeafLimits& limits) {
+  if (limits.memory_max != 0) {
+    auto done = write_file_at(leaf.directory.get(), "memory.max",
+                              std::to_string(limits.memory_max));
+    if (!done) return std::move(done).error().context("limiting " + leaf.path);
+  }
+  if (limits.pids_max != 0) {
+    auto done = write_file_at(leaf.directory.get(), "pids.max", std::to_string(limits.pids_max));
+    if (!done) return std::move(done).error().context("limiting " + leaf.path);
+  }
+  return ok();
+}
+
+Status write_job_xattr(const Leaf& leaf, const std::string& bytes) {
+  if (::fsetxattr(leaf.directory.get(), kJobXattr, bytes.data(), bytes.size(), 0) < 0)
+    return errno_error("cannot mark " + leaf.path + " with its job", errno);
+  return ok();
+}
+
+std::string read_job_xattr(const Leaf& leaf) {
+  std::string bytes(kLongestXattr, '\0');
+  const ssize_t size = ::fgetxattr(leaf.directory.get(), kJobXattr, bytes.data(), bytes.size());
+  bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return bytes;
+}
+
+Result<cgroup::CgroupEvents> read_events(int events_fd) {
+  char buffer[256];
+  const ssize_t size = ::pread(events_fd, buffer, sizeof buffer, 0);
+  if (size < 0) return errno_error("cannot read cgroup.events", errno);
+  return cgroup::parse_cgroup_events(std::string_view(buffer, static_cast<std::size_t>(size)));
+}
+
+void terminate_all(const Leaf& leaf) {
+  for (const int pid : ids_of(leaf, "cgroup.procs")) {
+    const Fd process = Fd::adopt(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process) continue;
+    // The number may have been given to a stranger before it was opened: still in the leaf?
+    const auto now = ids_of(leaf, "cgroup.procs");
+    if (std::find(now.begin(), now.end(), pid) == now.end()) continue;
+    (void)::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0);
+  }
+}
+
+Status kill_all(const Leaf& leaf) {
+  auto killed = write_file_at(leaf.directory.get(), "cgroup.kill", "1");
+  if (!killed) return std::move(killed).error().context("ending " + leaf.path);
+  // The signal is pending by now, so whatever runs at this priority runs into its end.
+  const sched_param boost{kBoostPriority};
+  for (int round = 0; round < kBoostRounds; ++round) {
+    const auto threads = ids_of(leaf, "cgroup.threads");
+    if (threads.empty()) break;
+    for (const int thread : threads) (void)::sched_setscheduler(thread, SCHED_FIFO, &boost);
+  }
+  return ok();
+}
+
+JobUsage read_usage(const Leaf& leaf) {
+  JobUsage usage;
+  usage.cpu_us = std::max<std::int64_t>(read_cpu_us(leaf), 0);
+  const auto pressure = parse_file(leaf, "cpu.pressure", [](std::string_view text) {
+    return cgroup::parse_pressure(text, "cpu.pressure");
+  });
+  if (pressure && pressure->some) usage.cpu_pressure_us = pressure->some->total.count();
+  usage.memory_peak =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(read_number(leaf, "memory.peak"), 0));
+  const auto events = parse_file(leaf, "memory.events", cgroup::parse_memory_events);
+  if (events) usage.oom_kills = events->oom_kill.value_or(0);
+  return usage;
+}
+
+std::int64_t read_cpu_us(const Leaf& leaf) {
+  const auto stat = parse_file(leaf, "cpu.stat", cgroup::parse_cpu_stat);
+  return stat && stat->usage ? stat->usage->count() : -1;
+}
+
+std::int64_t read_memory_current(const Leaf& leaf) { return read_number(leaf, "memory.current"); }
+
+}  // namespace tariff::launcher

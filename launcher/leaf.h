@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// One job's leaf cgroup, through its directory descriptor: limits, the xattr that outlives the
+// launcher, processes, usage. Leaves are single-use, so cgroup.kill may be used on them (a leaf
+// that was ever killed must not get another job on 6.12: CLONE_INTO_CGROUP kills the child there).
+// Every call may block in the kernel: workers only, except where it says otherwise.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "cgroup/parse.h"
+#include "launcher/job_record.h"
+
+namespace tariff::launcher {
+
+struct Leaf {
+  std::string path;  ///< below the tree: "class-1-bulk/j-5f3a-12"
+  Fd directory;
+};
+/// Tasks on workers hold one, so that a leaf is not closed under them.
+using SharedLeaf = std::shared_ptr<const Leaf>;
+
+struct LeafLimits {
+  std::uint64_t memory_max = 0;  ///< 0 none
+  std::uint64_t pids_max = 0;    ///< 0 none
+};
+Status set_limits(const Leaf& leaf, const LeafLimits& limits);
+
+/// The job's identity and record as bytes, kept by the kernel with the leaf ("trusted.tariff.job":
+/// only root can read or write it). Empty: the leaf was never given to a job.
+Status write_job_xattr(const Leaf& leaf, const std::string& bytes);
+std::string read_job_xattr(const Leaf& leaf);
+
+/// cgroup.events through a descriptor opened on it. Does not block: also on the main thread.
+Result<cgroup::CgroupEvents> read_events(int events_fd);
+
+/// TERM to every process. Those made meanwhile are the KILL's.
+void terminate_all(const Leaf& leaf);
+/// cgroup.kill, then raises what is dying, so that a starved job dies too (kernel-facts 2b).
+Status kill_all(const Leaf& leaf);
+
+JobUsage read_usage(const Leaf& leaf);
+std::int64_t read_cpu_us(const Leaf& leaf);           ///< -1 if it cannot be read
+std::int64_t read_memory_current(const Leaf& leaf);   ///< -1 if it cannot be read
+
+}  // namespace tariff::launcher

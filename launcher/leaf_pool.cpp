@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launcher/leaf_pool.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "launcher/log.h"
+
+namespace tariff::launcher {
+namespace {
+
+// An empty leaf is normally removed at once (no EBUSY in 2,000 launches); a task that is still on
+// its way out of the kernel may keep it for a moment.
+constexpr int kRemovalAttempts = 200;
+constexpr timespec kRemovalPause{0, 5'000'000};
+
+}  // namespace
+
+Result<LeafPool*> LeafPool::start(std::string prefix) {
+  auto* pool = new LeafPool(std::move(prefix));
+  auto maker = Workers::start("leaf-maker", 1, Workers::Priority::AsWorker);
+  if (!maker) return std::move(maker).error();
+  auto remover = Workers::start("leaf-remover", 1, Workers::Priority::AsWorker);
+  if (!remover) return std::move(remover).error();
+  pool->maker_ = *maker;
+  pool->remover_ = *remover;
+  return pool;
+}
+
+void LeafPool::configure(const std::string& tree, const std::vector<std::string>& directories,
+                         std::size_t count) {
+  {
+    const std::lock_guard lock(mutex_);
+    tree_ = tree;
+    count_ = count;
+    for (const auto& directory : directories) ready_[directory];
+  }
+  for (const auto& directory : directories) refill(directory);
+}
+
+Result<Leaf> LeafPool::take(const std::string& directory) {
+  Leaf leaf;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& ready = ready_[directory];
+    if (!ready.empty()) {
+      leaf = std::move(ready.front());
+      ready.pop_front();
+    }
+  }
+  refill(directory);
+  if (leaf.directory) return leaf;
+  return make(directory);
+}
+
+Result<Leaf> LeafPool::make(const std::string& directory) {
+  Leaf leaf;
+  std::string tree;
+  {
+    const std::lock_guard lock(mutex_);
+    leaf.path = directory + "/" + prefix_ + std::to_string(next_++);
+    tree = tree_;
+  }
+  const std::string path = tree + "/" + leaf.path;
+  if (::mkdir(path.c_str(), 0755) < 0) return errno_error("cannot make " + path, errno);
+  auto opened = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  if (!opened) return std::move(opened).error();
+  leaf.directory = std::move(*opened);
+  // A function is one unit: half of its processes killed for memory is a job that hangs.
+  auto grouped = write_file_at(leaf.directory.get(), "memory.oom.group", "1");
+  if (!grouped) return std::move(grouped).error().context("preparing " + path);
+  return leaf;
+}
+
+void LeafPool::refill(const std::string& directory) {
+  maker_->run([this, directory] {
+    for (;;) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (ready_[directory].size() >= count_) return;
+      }
+      auto leaf = make(directory);
+      if (!leaf) return log_line(LogLevel::Warning, "leaf pool: %s", leaf.error().text().c_str());
+      const std::lock_guard lock(mutex_);
+      ready_[directory].push_back(std::move(*leaf));
+    }
+  });
+}
+
+void LeafPool::remove(SharedLeaf leaf, Fd mount_namespace, std::function<void()> removed) {
+  auto space = std::make_shared<Fd>(std::move(mount_namespace));
+  remover_->run([this, leaf = std::move(leaf), space, removed = std::move(removed)] {
+    space->reset();
+    std::string path;
+    {
+      const std::lock_guard lock(mutex_);
+      path = tree_ + "/" + leaf->path;
+    }
+    for (int attempt = 0; ::rmdir(path.c_str()) < 0 && errno != ENOENT; ++attempt) {
+      if (errno != EBUSY || attempt == kRemovalAttempts)
+        return log_line(LogLevel::Error, "cannot remove %s: %s; its uid stays taken", path.c_str(),
+                        std::strerror(errno));
+      ::nanosleep(&kRemovalPause, nullptr);
+    }
+    removed();
+  });
+}
+
+void LeafPool::drain() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [directory, ready] : ready_)
+    for (auto& leaf : ready) ::rmdir((tree_ + "/" + leaf.path).c_str());
+  ready_.clear();
+}
+
+}  // namespace tariff::launcher

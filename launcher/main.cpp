@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// tariff-launcher: parent of all jobs, owner of their stdio, authority on what runs. It is small
+// so that it can outlive the agent: an upgrade or a crash of tariffd costs no job.
+//
+//   tariff-launcher [--socket=PATH] [--tree=PATH] [--exec=PATH]      (systemd starts it without)
+//   tariff-launcher --kill-all --tree=PATH                           (ends every job of the tree)
+//
+// SIGTERM: exits at once, the jobs run on without it (KillMode=process) until the next launcher
+// ends them as LAUNCHER_LOST: with it their exit status and results went.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "base/crash_point.h"
+#include "launcher/log.h"
+#include "launcher/lost_jobs.h"
+#include "launcher/notify.h"
+#include "launcher/supervisor.h"
+
+namespace {
+
+using namespace tariff;
+using namespace tariff::launcher;
+
+constexpr Nanos kKillAllPatience = 5'000'000'000;
+constexpr int kListenFd = 3;  // sd_listen_fds(3)
+
+struct Options {
+  std::string socket;
+  std::string tree = "/sys/fs/cgroup/tariff.slice/tariff-jobs.service";
+  std::string exec;
+  bool kill_all = false;
+};
+
+bool take_option(std::string_view word, std::string_view name, std::string& value) {
+  if (!word.starts_with(name)) return false;
+  value = word.substr(name.size());
+  return !value.empty();
+}
+
+bool parse(int argc, char** argv, Options& options) {
+  for (int index = 1; index < argc; ++index) {
+    const std::string_view word = argv[index];
+    if (word == "--kill-all") options.kill_all = true;
+    else if (!take_option(word, "--socket=", options.socket) &&
+             !take_option(word, "--tree=", options.tree) &&
+             !take_option(word, "--exec=", options.exec))
+      return log_line(LogLevel::Error, "unknown option %s", argv[index]), false;
+  }
+  return true;
+}
+
+/// The trampoline beside this program.
+std::string default_exec() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+  const std::string own(path, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return own.substr(0, own.rfind('/') + 1) + "tariff-exec";
+}
+
+/// 0..4 are where a job's stdio goes: none of our own descriptors may be there.
+void occupy_low_numbers() {
+  int fd = -1;
+  do {
+    fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (fd >= 0 && fd <= kStatusFd);
+  if (fd > kStatusFd) ::close(fd);
+}
+
+Result<Fd> listen_at(const std::string& path) {
+  Fd listener = Fd::adopt(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return Error{ErrorKind::InvalidArgument, path + " is too long for a socket", {}};
+  ::memcpy(address.sun_path, path.data(), path.size());
+  ::unlink(path.c_str());
+  const mode_t before = ::umask(0177);
+  const bool bound = ::bind(listener.get(), reinterpret_cast<sockaddr*>(&address),
+                            sizeof address) == 0;
+  ::umask(before);
+  if (!bound || ::listen(listener.get(), SOMAXCONN) < 0)
+    return errno_error("cannot listen at " + path, errno);
+  return listener;
+}
+
+/// The listener that systemd made, moved away from the low numbers, or one at --socket.
+Result<Fd> listener_of(const Options& options) {
+  const char* pid = ::getenv("LISTEN_PID");
+  const char* count = ::getenv("LISTEN_FDS");
+  if (options.socket.empty() && pid != nullptr && count != nullptr &&
+      std::atoi(pid) == ::getpid() && std::atoi(count) == 1) {
+    const Fd passed = Fd::adopt(kListenFd);
+    auto moved = passed.duplicate();
+    occupy_low_numbers();
+    if (moved && moved->get() <= kStatusFd) moved = moved->duplicate();
+    if (moved) (void)::fcntl(moved->get(), F_SETFL, O_NONBLOCK);
+    return moved;
+  }
+  occupy_low_numbers();
+  if (options.socket.empty())
+    return Error{ErrorKind::InvalidArgument, "no socket from systemd", "give --socket=PATH"};
+  return listen_at(options.socket);
+}
+
+/// Signals as events of the loop.
+Status watch_signals(Loop& loop, Supervisor& supervisor, LeafPool& leaves) {
+  sigset_t wanted;
+  ::sigemptyset(&wanted);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT}) ::sigaddset(&wanted, signal);
+  const int fd = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (fd < 0) return errno_error("cannot make a signalfd", errno);
+  return loop.watch(fd, EPOLLIN, [fd, &supervisor, &leaves](std::uint32_t) {
+    signalfd_siginfo info{};
+    while (::read(fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+      if (info.ssi_signo == SIGCHLD) continue;
+      (void)notify_systemd("STOPPING=1");
+      leaves.drain();
+      ::_exit(0);
+    }
+    supervisor.reap();
+  });
+}
+
+void prepare_process() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  (void)::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;  // about nine descriptors per job
+    (void)::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+    log_line(LogLevel::Warning, "cannot lock memory: %s", ::strerror(errno));
+}
+
+std::string leaf_prefix() {
+  char text[32];
+  ::snprintf(text, sizeof text, "j-%llx-",
+             static_cast<unsigned long long>(monotonic_now() / 1'000'000));
+  return text;
+}
+
+Status serve(const Options& options) {
+  auto listener = listener_of(options);
+  if (!listener) return std::move(listener).error();
+  prepare_process();
+  auto loop = Loop::make();
+  if (!loop) return std::move(loop).error();
+  auto cloner = Cloner::open(options.exec.empty() ? default_exec() : options.exec);
+  if (!cloner) return std::move(cloner).error();
+  auto leaves = LeafPool::start(leaf_prefix());
+  if (!leaves) return std::move(leaves).error();
+  auto journal = Journal::start();
+  if (!journal) return std::move(journal).error();
+  static Supervisor supervisor(**loop, **cloner, **leaves, options.tree);
+  auto watched = watch_signals(**loop, supervisor, **leaves);
+  if (!watched) return watched;
+  auto started = supervisor.start(**journal, std::move(*listener));
+  if (!started) return started;
+  (void)notify_systemd("READY=1");
+  supervisor.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  crash_points_from_environment();
+  Options options;
+  if (!parse(argc, argv, options)) return 2;
+  if (options.kill_all) {
+    if (kill_whole_tree(options.tree, kKillAllPatience)) return 0;
+    log_line(LogLevel::Error, "some jobs below %s did not end", options.tree.c_str());
+    return 1;
+  }
+  auto served = serve(options);
+  log_line(LogLevel::Error, "%s", served.error().text().c_str());
+  return 1;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The descriptors of one job, from its preparation on a launch thread to its end. Part of Jobs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "launcher/jobs.h"
+
+namespace tariff::launcher {
+
+/// A launch on its way: filled by the main thread, done by a launch thread, taken back.
+struct Jobs::Prepared {
+  Handler handler;
+  ClassRun run;
+  Fd payload;
+  JobRecord record;
+  int first_reads = -1;  ///< the inotify instance
+
+  std::optional<Error> failed;
+  SharedLeaf leaf;
+  JobStdio stdio;
+  Fd events;
+  Child child;
+  int first_read_watch = -1;
+  Nanos launched = 0;
+
+  /// The whole launch; may block. Sets `failed` or everything else.
+  void launch(Cloner& cloner, LeafPool& leaves);
+
+ private:
+  Status prepare(LeafPool& leaves);
+  Status clone(Cloner& cloner);
+};
+
+struct Jobs::Job {
+  Job(std::string job_id, Prepared&& prepared);
+  Job(std::string job_id, SharedLeaf lost);
+
+  std::string id;
+  std::string handler_path;
+  SharedLeaf leaf;
+  JobStdio stdio;
+  Fd events;           ///< cgroup.events, read at least once: a change is reported by EPOLLPRI
+  Child child;
+  Fd mount_namespace;  ///< dropped by the pool: see exec_main.cpp
+  int first_read_watch = -1;
+  Nanos launched = 0;
+  std::unique_ptr<StderrRelay> errors;
+  bool main_exited = false;
+  bool ending = false;  ///< the leaf is empty, usage is being read
+};
+
+/// One message of the trampoline, or that its end is closed; nothing if there is none yet.
+struct ReceivedStatus {
+  bool closed = false;
+  ExecStatus status{};
+  Fd attached;
+};
+std::optional<ReceivedStatus> receive_status(int socket);
+
+}  // namespace tariff::launcher
