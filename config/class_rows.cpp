@@ -21,7 +21,7 @@ constexpr std::size_t kMaxNameLength = 32;  // schema.h
 constexpr int kThreadedIrqs = 50;           // the kernel's default for threaded interrupts
 constexpr int kPsimon = 52;                 // where the agent raises the PSI threads to
 constexpr std::int64_t kMaxPids = 4'194'304;            // PID_MAX_LIMIT of 64-bit kernels
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 50;
 
 /// One class and where its fields were written.
 struct Row {
@@ -35,7 +35,7 @@ std::string text_of(const PriceClass& row) {
   return "'" + row.name + "' (" + row.price.text() + ")";
 }
 
-Row read_row(const Value& value, const FifoBands& bands, Report& report) {
+Row read_row(const Value& value, Range<std::int64_t> band, Report& report) {
   Fields fields(value, "a class", kClassKeys, report);
   Row row;
   PriceClass& out = row.value;
@@ -43,13 +43,14 @@ Row read_row(const Value& value, const FifoBands& bands, Report& report) {
     fields.require("name", "each class has a name and a price");
     fields.require("price", "in micro-cents per CPU-second, such as 1.5");
   } else if (value.kind == Value::Kind::Null) {
-    report.error(value.position, "a class is missing here", "write {name: bulk, price: 0.3}");
+    report.error(value.position, "a class of this list is empty",
+                 "write {name: bulk, price: 0.3}");
   }
   read_name(fields, "name", kMaxNameLength, out.name, report);
   if (fields.read_price("price", out.price) && out.price <= Price{0})
     report.error(fields.at("price"), "'price' must be above 0",
                  "the price is also the priority; give the lowest class a small one");
-  fields.read_integer("fifo_priority", {bands.classes_low, bands.classes_high}, out.fifo_priority);
+  fields.read_integer("fifo_priority", band, out.fifo_priority);
   fields.read_bytes("swap_max", {0, kMaxBytes}, out.swap_max_bytes);
   std::int64_t pids_max = 0;
   if (fields.read_integer("pids_max", {1, kMaxPids}, pids_max))
@@ -105,9 +106,11 @@ void check_given_priorities(const std::vector<Row>& rows, Report& report) {
 
 }  // namespace
 
-std::vector<PriceClass> read_classes(const Value* rows, const FifoBands& bands, Report& report) {
+std::vector<PriceClass> read_classes(const Value* rows, const FifoBands* bands, Report& report) {
   const std::size_t errors_before = report.errors();
   const auto failed = [&] { return report.errors() > errors_before; };
+  Range<std::int64_t> band{1, kThreadedIrqs - 1};
+  if (bands != nullptr) band = {bands->classes_low, bands->classes_high};
   std::vector<Row> read;
   if (rows == nullptr) {
     for (auto& row : default_classes()) read.push_back({std::move(row), {}, {}, {}});
@@ -115,7 +118,7 @@ std::vector<PriceClass> read_classes(const Value* rows, const FifoBands& bands, 
     report.error(rows->position, "there must be at least one class",
                  "remove 'classes' to have the default ones");
   } else {
-    for (const auto& item : rows->items) read.push_back(read_row(item, bands, report));
+    for (const auto& item : rows->items) read.push_back(read_row(item, band, report));
   }
   if (!failed()) check_unique(read, report);
   if (failed()) return {};
@@ -128,7 +131,8 @@ std::vector<PriceClass> read_classes(const Value* rows, const FifoBands& bands, 
   std::vector<PriceClass> out;
   for (auto& row : read) out.push_back(std::move(row.value));
   rank_by_price(out);
-  if (auto status = spread_priorities(out, bands); !status) {
+  if (bands == nullptr) return out;
+  if (auto status = spread_priorities(out, *bands); !status) {
     report.error(rows == nullptr ? Position{} : rows->position, status.error().message,
                  status.error().hint);
     return {};

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/utf8.h"
+
 namespace tariff::config {
 namespace {
 
@@ -33,12 +35,17 @@ std::string_view line_of(std::string_view text, int line) {
   return out;
 }
 
-/// A line that a terminal shows one character per column: tabs and controls become one each.
+/// A line that a terminal shows one character per column: a tab becomes a blank, a control
+/// character or a byte that is no UTF-8 a question mark.
 std::string printable(std::string_view line) {
-  std::string out(line);
-  for (char& c : out) {
-    if (c == '\t') c = ' ';
-    else if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  std::string out;
+  while (!line.empty()) {
+    const char c = line[0];
+    const std::size_t length = utf8_length(line);
+    if (c == '\t') out += ' ';
+    else if (length == 0 || static_cast<unsigned char>(c) < ' ' || c == 0x7f) out += '?';
+    else out += line.substr(0, length);
+    line.remove_prefix(length == 0 ? 1 : length);
   }
   return out;
 }

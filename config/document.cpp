@@ -26,12 +26,10 @@ Position position_of(const YAML::Mark& mark) {
 /// Builds the tree from the parser's events. `open_` is the path of unfinished maps and lists.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::string_view text, Report& report) : report_(report) {
-    while (!text.empty()) {
-      const auto end = text.find('\n');
-      lines_.push_back(text.substr(0, end));
-      text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
+  Builder(std::string_view text, Report& report) : text_(text), report_(report) {
+    line_starts_.push_back(0);
+    for (std::size_t i = 0; i < text.size(); ++i)
+      if (text[i] == '\n') line_starts_.push_back(i + 1);
   }
 
   Value take() && { return std::move(root_); }
@@ -59,7 +57,10 @@ class Builder final : public YAML::EventHandler {
     Value value;
     value.kind = Value::Kind::Scalar;
     value.position = position_of(mark);
-    value.position.length = length_in_source(rest_of_line(value.position), text);
+    const auto length = scalar_length(source_from(value.position), text);
+    // yaml-cpp 0.7 takes the end of the file for a closing quote.
+    if (!length) stop(value.position, "this quote is never closed", "");
+    value.position.length = *length;
     value.text = text;
     add(std::move(value));
   }
@@ -82,11 +83,12 @@ class Builder final : public YAML::EventHandler {
     std::optional<Entry> key;  ///< a map's key that waits for its value
   };
 
-  [[nodiscard]] std::string_view rest_of_line(Position at) const {
+  /// The source from `at` to the end.
+  [[nodiscard]] std::string_view source_from(Position at) const {
     const auto line = static_cast<std::size_t>(at.line - 1);
-    if (at.line < 1 || line >= lines_.size()) return {};
-    return lines_[line].substr(
-        std::min(static_cast<std::size_t>(at.column - 1), lines_[line].size()));
+    if (at.line < 1 || line >= line_starts_.size()) return {};
+    const auto offset = line_starts_[line] + static_cast<std::size_t>(at.column - 1);
+    return text_.substr(std::min(offset, text_.size()));
   }
 
   [[noreturn]] void stop(Position at, std::string message, std::string hint) {
@@ -142,11 +144,12 @@ class Builder final : public YAML::EventHandler {
       add_key(std::move(value));
     } else if (open_.back().value.kind == Value::Kind::Map) {
       Entry entry = std::move(*std::exchange(open_.back().key, std::nullopt));
-      // An absent value is marked where the next token stands; the key is what to point at.
+      // Nothing is marked where the next token stands; the key is what to point at.
       if (value.kind == Value::Kind::Null) value.position = entry.key_position;
       entry.value = std::move(value);
       open_.back().value.entries.push_back(std::move(entry));
     } else {
+      if (value.kind == Value::Kind::Null) value.position = open_.back().value.position;
       open_.back().value.items.push_back(std::move(value));
     }
   }
@@ -161,10 +164,12 @@ class Builder final : public YAML::EventHandler {
                     "'" + value.text + "' is already set in line " +
                         std::to_string(same->key_position.line),
                     "keep one of the two");
+    // The second one is kept too, so that its value is checked; a reader finds the first.
     open_.back().key = Entry{std::move(value.text), value.position, {}};
   }
 
-  std::vector<std::string_view> lines_;
+  std::string_view text_;
+  std::vector<std::size_t> line_starts_;
   Report& report_;
   int documents_ = 0;
   Value root_;
@@ -210,7 +215,6 @@ std::optional<Value> parse_document(std::string_view text, Report& report) {
     report.error({}, std::string("the YAML parser gave up: ") + exception.what());
     return std::nullopt;
   }
-  if (report.has_errors()) return std::nullopt;
   return std::move(builder).take();
 }
 

@@ -35,9 +35,9 @@ struct Value {
   };
   Kind kind = Kind::Null;
   Position position;
-  std::string text;          ///< Scalar
-  std::vector<Value> items;  ///< List
-  std::vector<Entry> entries;  ///< Map, keys unique
+  std::string text;            ///< Scalar
+  std::vector<Value> items;    ///< List
+  std::vector<Entry> entries;  ///< Map
 };
 
 struct Entry {
@@ -52,7 +52,8 @@ const Entry* find_entry(const Value& map, std::string_view key);
 /// "a list", "a map", "a single value" or "nothing", for messages.
 const char* kind_text(Value::Kind kind);
 
-/// The tree of `text`; empty if `report` got an error. A text of comments only is a Null.
+/// The tree of `text`. Empty if it has none: the reason is in `report`. A text of comments only is
+/// a Null. Duplicate keys are reported, and the rest of the tree can still be checked.
 std::optional<Value> parse_document(std::string_view text, Report& report);
 
 }  // namespace tariff::config

@@ -69,7 +69,8 @@ const Value* Fields::of_kind(std::string_view key, Value::Kind kind) {
     report_.error(value.position, quoted(key) + " has no value", "give it one or remove the key");
   } else {
     report_.error(value.position, quoted(key) + " is " + kind_text(kind) + ", but here is " +
-                                      kind_text(value.kind));
+                                      kind_text(value.kind),
+                  kind == Value::Kind::List ? "write [one, two], or a line '- one' for each" : "");
   }
   return nullptr;
 }

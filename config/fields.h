@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the fields of one YAML map as typed values and reports what does not fit: unknown keys
-// (with the key that was probably meant), keys without a value, values of the wrong kind or out of range.
+// (with the key that was probably meant), keys without a value, values of the wrong kind or out of
+// range.
 // Nothing is applied that did not check: a getter gives an empty optional for "absent" and for
 // "reported", so the caller's default stays.
 //

@@ -29,7 +29,7 @@ constexpr std::size_t kMaxArguments = 256;
 constexpr std::size_t kMaxStartBytes = 65'536;  // argv and env; half of what one exec argument may
 constexpr std::int64_t kMaxPids = 4'194'304;    // PID_MAX_LIMIT of 64-bit kernels
 constexpr std::uint64_t kMinMemory = 1 << 20;   // less holds no process image
-constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 62;
+constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 50;
 constexpr std::uint64_t kMaxResult = 4'000'000;  // leaves room for the record in a 4 MiB frame
 constexpr std::uint64_t kRecordBytes = 65'536;   // what a reply holds besides the result, at most
 
@@ -162,7 +162,7 @@ void FunctionReader::read_function(const Value& value, Report& report) {
     fields.require("argv", "the program and its arguments: argv: [/usr/bin/python3, handler.py]");
     fields.require("class", "its price class");
   } else if (value.kind == Value::Kind::Null) {
-    report.error(value.position, "a function is missing here");
+    report.error(value.position, "a function of this list is empty");
   }
   read_name(fields, "name", kMaxNameLength, out.name, report);
   read_argv(fields, out, report);

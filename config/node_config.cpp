@@ -136,8 +136,8 @@ Sockets read_sockets(const Value& section, Report& report) {
                        " bytes, a socket's path at most " + std::to_string(kMaxSocketPath));
   }
   if (out.agent == out.launcher)
-    report.error(fields.at("launcher"), "'agent' and 'launcher' are the same socket",
-                 "they are two services");
+    report.error(fields.at(fields.find("launcher") != nullptr ? "launcher" : "agent"),
+                 "'agent' and 'launcher' are the same socket", "they are two services");
   std::string tcp;
   if (fields.read_text("tcp_listen", tcp)) out.tcp_listen = tcp;
   fields.read_boolean("insecure_tcp", out.insecure_tcp);
@@ -193,9 +193,10 @@ Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& n
   node.sockets = read_sockets(section("sockets"), report);
   node.limits = read_limits(section("limits"), report);
   node.uids = read_uids(section("uids"), report);
+  const std::size_t errors_before = report.errors();
   node.fifo = read_fifo(section("fifo"), report);
-  const Value* rows = top.list("classes");
-  node.classes = read_classes(rows, node.fifo, report);
+  const FifoBands* bands = report.errors() > errors_before ? nullptr : &node.fifo;
+  node.classes = read_classes(top.list("classes"), bands, report);
   check_together(node, section("uids"), section("limits"), report);
 
   Loaded<NodeConfig> out;

@@ -24,8 +24,9 @@ bool read_path(Fields& fields, std::string_view key, std::string& out, Report& r
 
 FifoBands read_fifo(const Value& section, Report& report);
 
-/// `rows` null: the default classes. Empty if anything was reported.
-std::vector<PriceClass> read_classes(const Value* rows, const FifoBands& bands, Report& report);
+/// `rows` null: the default classes. `bands` null: they are wrong themselves, so that nothing can
+/// be said about priorities. Empty if anything was reported.
+std::vector<PriceClass> read_classes(const Value* rows, const FifoBands* bands, Report& report);
 
 Sockets read_sockets(const Value& section, Report& report);
 Limits read_limits(const Value& section, Report& report);

@@ -4,36 +4,10 @@
 #include <algorithm>
 
 #include "config/document.h"
+#include "config/utf8.h"
 
 namespace tariff::config {
 namespace {
-
-/// Bytes of the UTF-8 character at the front of `text`, 0 if it is none (RFC 3629: no overlong
-/// forms, no surrogates, at most U+10FFFF).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&text](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto between = [](unsigned value, unsigned low, unsigned high) {
-    return value >= low && value <= high;
-  };
-  const unsigned first = byte(0);
-  const unsigned second = byte(1);
-  const auto tail = [&](std::size_t i) { return between(byte(i), 0x80, 0xbf); };
-  if (first < 0x80) return 1;
-  if (between(first, 0xc2, 0xdf)) return tail(1) ? 2 : 0;
-  if (between(first, 0xe0, 0xef)) {
-    const unsigned low = first == 0xe0 ? 0xa0 : 0x80;
-    const unsigned high = first == 0xed ? 0x9f : 0xbf;
-    return between(second, low, high) && tail(2) ? 3 : 0;
-  }
-  if (between(first, 0xf0, 0xf4)) {
-    const unsigned low = first == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = first == 0xf4 ? 0x8f : 0xbf;
-    return between(second, low, high) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 bool starts_with_utf16_or_32_mark(std::string_view text) {
   using namespace std::string_view_literals;
@@ -48,14 +22,14 @@ std::string hexadecimal(char c) {
   return std::string("0x") + kDigits[value >> 4] + kDigits[value & 15];
 }
 
-/// The first line that is indented with a tab, up to line `last`.
-Position indenting_tab(std::string_view text, int last) {
+/// A tab in the indentation of the lines first..last.
+Position indenting_tab(std::string_view text, int first, int last) {
   int line = 1;
   int column = 1;
   bool indentation = true;
   for (const char c : text) {
     if (line > last) break;
-    if (indentation && c == '\t') return {line, column, 1};
+    if (line >= first && indentation && c == '\t') return {line, column, 1};
     if (c != ' ') indentation = false;
     ++column;
     if (c == '\n') {
@@ -117,19 +91,27 @@ bool check_text(std::string_view text, Report& report) {
 
 void report_syntax_error(std::string_view text, Position at, const std::string& complaint,
                          Report& report) {
-  if (const Position tab = indenting_tab(text, at.line); tab.line > 0) {
+  if (const Position tab = indenting_tab(text, at.line - 1, at.line); tab.line > 0) {
     report.error(tab, "indented with a tab", "YAML is indented with blanks");
     return;
   }
   report.error(at, "not YAML: " + complaint, "look at brackets, quotes and indentation up to here");
 }
 
-int length_in_source(std::string_view rest, std::string_view value) {
-  if (rest.starts_with(value)) return std::max(static_cast<int>(value.size()), 1);
-  const char quote = rest.empty() ? '\0' : rest[0];
-  if (quote != '"' && quote != '\'') return 1;
-  const auto end = rest.find(quote, 1);  // an escaped quote ends the underline early, no more
-  return end == std::string_view::npos ? 1 : static_cast<int>(end) + 1;
+std::optional<int> scalar_length(std::string_view source, std::string_view value) {
+  const auto line = source.substr(0, source.find('\n'));
+  const char quote = source.empty() ? '\0' : source[0];
+  if (quote != '"' && quote != '\'')
+    return line.starts_with(value) ? static_cast<int>(value.size()) : 1;
+  for (std::size_t i = 1; i < source.size(); ++i) {
+    if (quote == '"' && source[i] == '\\') {
+      ++i;  // whatever it is, it does not close
+    } else if (source[i] == quote) {
+      if (quote == '\'' && source.substr(i + 1).starts_with('\'')) ++i;  // '' stands for one
+      else return static_cast<int>(std::min(i + 1, line.size()));
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace tariff::config

@@ -3,6 +3,7 @@
 // it: parsers accept broken encodings silently and name tabs only by their consequences. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,8 @@ bool check_text(std::string_view text, Report& report);
 void report_syntax_error(std::string_view text, Position at, const std::string& complaint,
                          Report& report);
 
-/// How many bytes the scalar `value` takes in its line, quotes included; `rest` is the line from
-/// where it starts. 1 if it goes on in the next line.
-int length_in_source(std::string_view rest, std::string_view value);
+/// How many bytes the scalar that starts `source` takes in its first line, quotes included; 1 if
+/// that cannot be told. Empty if it is quoted and the quote is never closed.
+std::optional<int> scalar_length(std::string_view source, std::string_view value);
 
 }  // namespace tariff::config

@@ -8,4 +8,5 @@ tariff_unit_test(systemd tariff_systemd PkgConfig::LIBSYSTEMD Threads::Threads)
 tariff_unit_test(launcher policy tariff_launcher_protocol)
 tariff_unit_test(config tariff_config)
 target_compile_definitions(test-config PRIVATE
-  TARIFF_BAD_CONFIGS="${CMAKE_CURRENT_SOURCE_DIR}/config/bad")
+  TARIFF_BAD_CONFIGS="${CMAKE_CURRENT_SOURCE_DIR}/config/bad"
+  TARIFF_SHIPPED_CONFIG="${CMAKE_SOURCE_DIR}/etc/tariffd.yaml")
