@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 tariff_unit_test(base tariff_base)
 tariff_unit_test(agent tariff_agent)
-tariff_unit_test(cgroup policy)
+tariff_unit_test(cgroup policy tariff_cgroup)
 tariff_unit_test(ipc tariff_ipc tariff_ttrpc_proto policy)
 tariff_unit_test(ctl tariff_ctl_view)
 tariff_unit_test(systemd tariff_systemd PkgConfig::LIBSYSTEMD Threads::Threads)
