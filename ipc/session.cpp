@@ -259,6 +259,9 @@ void Session::finish_stream(Call& call, const Status& status) {
   if (!status)
     return answer_error(call, code_of(status.error().kind), status.error().text());
   if (call.answered) return;
+  // A stream that was told to end is not complete, whatever its handler says.
+  if (call.context.cancelled && core_->stopping)
+    return answer_error(call, kUnavailable, "the server is stopping");
   call.answered = true;
   connection_->send(FrameType::Data, call.stream, kRemoteClosed | kNoData, {});
 }
