@@ -111,16 +111,17 @@ bool has_errors(const std::vector<Diagnostic>& diagnostics) {
                      [](const Diagnostic& d) { return d.severity == Severity::Error; });
 }
 
-void Report::error(Position at, std::string message, std::string hint) {
+void Report::error(Position at, const std::string& message, const std::string& hint) {
   ++errors_;
-  add(Severity::Error, at, std::move(message), std::move(hint));
+  add(Severity::Error, at, message, hint);
 }
 
-void Report::warning(Position at, std::string message, std::string hint) {
-  add(Severity::Warning, at, std::move(message), std::move(hint));
+void Report::warning(Position at, const std::string& message, const std::string& hint) {
+  add(Severity::Warning, at, message, hint);
 }
 
-void Report::add(Severity severity, Position at, std::string message, std::string hint) {
+void Report::add(Severity severity, Position at, const std::string& message,
+                 const std::string& hint) {
   if (diagnostics_.size() >= kMost) {
     ++dropped_;
     return;
@@ -128,8 +129,8 @@ void Report::add(Severity severity, Position at, std::string message, std::strin
   Diagnostic out;
   out.file = file_;
   out.severity = severity;
-  out.message = std::move(message);
-  out.hint = std::move(hint);
+  out.message = printable(message);  // it may quote the text, escapes resolved
+  out.hint = printable(hint);
   if (at.line > 0) {
     const auto line = line_of(text_, at.line);
     const auto column = std::min(static_cast<std::size_t>(std::max(at.column, 1)) - 1, line.size());

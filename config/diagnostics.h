@@ -59,8 +59,8 @@ class Report {
   /// `text` must stay alive as long as the report; `file` is its name in messages.
   Report(std::string file, std::string_view text) : file_(std::move(file)), text_(text) {}
 
-  void error(Position at, std::string message, std::string hint = {});
-  void warning(Position at, std::string message, std::string hint = {});
+  void error(Position at, const std::string& message, const std::string& hint = {});
+  void warning(Position at, const std::string& message, const std::string& hint = {});
 
   [[nodiscard]] bool has_errors() const { return errors_ > 0; }
   /// How many so far; a reader that was quiet since then found its part good.
@@ -70,7 +70,7 @@ class Report {
   [[nodiscard]] std::vector<Diagnostic> take() &&;
 
  private:
-  void add(Severity severity, Position at, std::string message, std::string hint);
+  void add(Severity severity, Position at, const std::string& message, const std::string& hint);
 
   std::string file_;
   std::string_view text_;

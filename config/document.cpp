@@ -54,6 +54,9 @@ class Builder final : public YAML::EventHandler {
                 const std::string& text) override {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
+    // "\0" is legal YAML, but paths, arguments and variables would end there.
+    if (text.find('\0') != std::string::npos)
+      stop(position_of(mark), "a text with a NUL character", "remove the \\0");
     Value value;
     value.kind = Value::Kind::Scalar;
     value.position = position_of(mark);

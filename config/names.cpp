@@ -37,6 +37,8 @@ bool read_path(Fields& fields, std::string_view key, std::string& out, Report& r
   else if (text.find("//") != std::string::npos) wrong = "contains '//'";
   else if (with_end.find("/../") != std::string::npos || with_end.find("/./") != std::string::npos)
     wrong = "contains '.' or '..'";
+  else if (std::any_of(text.begin(), text.end(), [](char c) { return c > 0 && c < ' '; }))
+    wrong = "contains a control character";
   if (wrong != nullptr) {
     report.error(fields.at(key), "'" + std::string(key) + "': '" + text + "' " + wrong,
                  "write the whole path from the root");

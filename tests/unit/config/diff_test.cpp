@@ -2,6 +2,7 @@
 #include "config/diff.h"
 
 #include "config/load.h"
+#include "config/write.h"
 #include "support/catch.h"
 
 using namespace tariff::config;
@@ -74,6 +75,19 @@ TEST_CASE("a reload keeps what only a restart can change", "[config]") {
   CHECK(result.limits.max_jobs == 7);
   CHECK(result.fifo.boost == 53);
   CHECK(result.fifo.agent == 60);
+}
+
+TEST_CASE("a configuration written as YAML is read back", "[config]") {
+  for (const char* text :
+       {"#", "sockets: {agent: \"/run/it's # a: b\", tcp_listen: '[::1]:1', insecure_tcp: true}",
+        "classes: [{name: a, price: 0.000001, pids_max: 7}, {name: b, price: 2, swap_max: 1025}]\n"
+        "cpu_enforcement: none\nmemory_price: 1.5\nfifo: {agent: 98}\nuids: {first: 100000}\n"
+        "limits: {kill_grace: 0ms, result_retention: 90s, memory_reserve: 3GiB}\n"}) {
+    INFO(text);
+    const auto node = config(text);
+    INFO(to_yaml(node));
+    CHECK(config(to_yaml(node)) == node);
+  }
 }
 
 TEST_CASE("functions differ by version", "[config]") {

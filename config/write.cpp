@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/write.h"
+
+#include "config/scalars.h"
+
+namespace tariff::config {
+namespace {
+
+/// A single-quoted scalar, in which only the quote itself is special.
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string line(const char* key, const std::string& value) {
+  return std::string(key) + ": " + value + "\n";
+}
+std::string line(const char* key, std::int64_t value) { return line(key, std::to_string(value)); }
+std::string line(const char* key, std::chrono::milliseconds value) {
+  return line(key, duration_text(value));
+}
+
+std::string class_row(const PriceClass& row) {
+  std::string out = "  - {name: " + row.name + ", price: " + row.price.text() +
+                    ", fifo_priority: " + std::to_string(row.fifo_priority);
+  if (row.swap_max_bytes) out += ", swap_max: " + bytes_text(*row.swap_max_bytes);
+  if (row.pids_max) out += ", pids_max: " + std::to_string(*row.pids_max);
+  return out + "}\n";
+}
+
+const char* enforcement_word(CpuEnforcement enforcement) {
+  switch (enforcement) {
+    case CpuEnforcement::Fifo: return "fifo";
+    case CpuEnforcement::Weight: return "weight";
+    case CpuEnforcement::None: return "none";
+  }
+  return "fifo";
+}
+
+std::string fifo_section(const FifoBands& fifo) {
+  return "fifo:\n" + line("  classes_low", fifo.classes_low) +
+         line("  classes_high", fifo.classes_high) + line("  boost", fifo.boost) +
+         line("  workers", fifo.workers) + line("  launcher", fifo.launcher) +
+         line("  agent", fifo.agent);
+}
+
+std::string sockets_section(const Sockets& sockets) {
+  std::string out = "sockets:\n" + line("  agent", quoted(sockets.agent)) +
+                    line("  launcher", quoted(sockets.launcher));
+  if (sockets.tcp_listen) out += line("  tcp_listen", quoted(*sockets.tcp_listen));
+  return out + line("  insecure_tcp", sockets.insecure_tcp ? "true" : "false");
+}
+
+std::string limits_section(const Limits& limits) {
+  return "limits:\n" + line("  max_frame", bytes_text(limits.max_frame_bytes)) +
+         line("  max_streams_per_connection", limits.max_streams_per_connection) +
+         line("  max_queued_per_connection", bytes_text(limits.max_queued_bytes_per_connection)) +
+         line("  max_connections", limits.max_connections) +
+         line("  max_jobs", limits.max_jobs) +
+         line("  result_retention", std::chrono::milliseconds(limits.result_retention)) +
+         line("  result_retention_bytes", bytes_text(limits.result_retention_bytes)) +
+         line("  stderr_per_second", bytes_text(limits.stderr_bytes_per_second)) +
+         line("  memory_reserve", bytes_text(limits.memory_reserve_bytes)) +
+         line("  leaf_pool", limits.leaf_pool) + line("  kill_grace", limits.kill_grace);
+}
+
+}  // namespace
+
+std::string to_yaml(const NodeConfig& node) {
+  std::string out = "classes:\n";
+  for (const auto& row : node.classes) out += class_row(row);
+  out += line("memory_price", node.memory_price.text());
+  out += line("cpu_enforcement", enforcement_word(node.cpu_enforcement));
+  out += fifo_section(node.fifo) + sockets_section(node.sockets) + limits_section(node.limits);
+  out += "uids:\n" + line("  first", std::int64_t{node.uids.first}) +
+         line("  count", std::int64_t{node.uids.count});
+  return out + line("functions_directory", quoted(node.functions_directory));
+}
+
+}  // namespace tariff::config
