@@ -49,12 +49,15 @@ template <typename T>
 T run_one_coroutine(asio::io_context& io, asio::awaitable<T> work) {
   std::optional<T> outcome;
   std::exception_ptr thrown;
+  bool done = false;  // set last of all: what runs on `io` later must not refer to this frame
   asio::co_spawn(
-      io,
-      [&]() -> asio::awaitable<void> { outcome.emplace(co_await std::move(work)); },
-      [&](std::exception_ptr exception) { thrown = exception; });
+      io, [&]() -> asio::awaitable<void> { outcome.emplace(co_await std::move(work)); },
+      [&](std::exception_ptr exception) {
+        thrown = std::move(exception);
+        done = true;
+      });
   io.restart();
-  while (!outcome && !thrown && io.run_one() > 0) {
+  while (!done && io.run_one() > 0) {
   }
   if (thrown) std::rethrow_exception(thrown);
   if (!outcome) return Error{ErrorKind::Internal, "the call was given up without an answer", {}};
