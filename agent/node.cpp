@@ -17,6 +17,7 @@
 #include "agent/machine.h"
 #include "agent/settings.h"
 #include "config/diff.h"
+#include "config/write.h"
 #include "systemd/listen_fds.h"
 #include "systemd/notify.h"
 #include "systemd/units.h"
@@ -264,7 +265,7 @@ asio::awaitable<void> Node::reload() {
   state_.functions = std::move(loaded.value->functions);
   state_.config_error.clear();
   ++state_.config_generation;
-  if (state_.config_needs_restart.empty()) keep_running_config();
+  keep_running_config();
   server_.set_limits(server_limits(state_.config.limits));
   set_memory_limit();
   if (auto opened = open_tree(); !opened) log(LogLevel::Error, opened.error().text());
@@ -282,12 +283,12 @@ asio::awaitable<void> Node::reload() {
 }
 
 void Node::keep_running_config() {
-  auto text = read_file_at(AT_FDCWD, options_.config_path);
-  if (!text) return;  // it was read a moment ago; --diff then compares with the defaults
+  // Not the file: after a reload that needs a restart for some of it, neither old nor new is true.
+  const std::string text = config::to_yaml(state_.config);
   const std::string fresh = std::string(kRunningConfig) + ".new";
   auto file = open_at(AT_FDCWD, fresh, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (!file) return;
-  if (::write(file->get(), text->data(), text->size()) == static_cast<ssize_t>(text->size()))
+  if (::write(file->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()))
     (void)::rename(fresh.c_str(), kRunningConfig);
 }
 

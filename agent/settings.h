@@ -24,7 +24,7 @@ struct LoadedSettings {
 
 LoadedSettings load_settings(const std::string& config_path);
 
-/// Where a running agent keeps a copy of the configuration file it runs, for --diff.
+/// Where a running agent keeps the configuration that it runs, for --diff.
 inline constexpr const char* kRunningConfig = "/run/tariff/tariffd.yaml.running";
 
 }  // namespace tariff::agent
