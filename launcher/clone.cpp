@@ -232,7 +232,9 @@ Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio,
       clone_child(leaf.directory.get(), !by_procs, plan, slots_[slot], child.pidfd);
   if (pid < 0) {
     slots_[slot] = 0;
-    return errno_error("cannot clone into " + leaf.path, static_cast<int>(-pid));
+    return errno_error("cannot clone into " + leaf.path, static_cast<int>(-pid),
+                       pid == -EAGAIN ? "is pids.max of its class or of a cgroup above reached?"
+                                      : "");
   }
   child.pid = static_cast<pid_t>(pid);
   if (plan.error == 0) return child;

@@ -34,8 +34,6 @@ Fd take_descriptors(msghdr& message) {
 Connection::Connection(Loop& loop, Fd socket, OnPacket on_packet, OnClosed on_closed)
     : loop_(loop), socket_(std::move(socket)), on_packet_(std::move(on_packet)),
       on_closed_(std::move(on_closed)) {
-  const int room = 1 << 20;
-  (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
   const auto alive = alive_;
   auto watched = loop_.watch(socket_.get(), EPOLLIN, [this, alive](std::uint32_t events) {
     if (*alive) ready(events);
