@@ -70,7 +70,8 @@ struct Client::State : FrameReceiver {
   State(asio::io_context& context, StreamSocket socket) : io(context) {
     ConnectionLimits limits;
     limits.max_queued_bytes = kMaxQueuedBytes;
-    connection = std::make_shared<Connection>(io, std::move(socket), limits, tasks);
+    connection = std::make_shared<Connection>(io, std::move(socket), limits, tasks,
+                                              std::make_shared<MemoryBudget>());
   }
 
   asio::io_context& io;

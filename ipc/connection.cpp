@@ -37,11 +37,12 @@ std::string in_milliseconds(Clock::duration duration) {
 }  // namespace
 
 Connection::Connection(asio::io_context& io, StreamSocket socket, ConnectionLimits limits,
-                       Tasks tasks)
+                       Tasks tasks, std::shared_ptr<MemoryBudget> budget)
     : io_(io),
       socket_(std::move(socket)),
       limits_(limits),
       tasks_(std::move(tasks)),
+      budget_(std::move(budget)),
       writer_wake_(io, Clock::time_point::max()),
       room_wake_(io, Clock::time_point::max()),
       watchdog_(io) {
@@ -78,7 +79,19 @@ bool Connection::send(FrameType type, std::uint32_t stream, std::uint8_t flags, 
   queued_bytes_ += cost;
   queue_.push_back(std::move(frame));
   writer_wake_.cancel();
-  return true;
+  hold(cost);
+  return !closed_;
+}
+
+void Connection::hold(std::size_t bytes) {
+  held_ += bytes;
+  (closed_ ? budget_->dying : budget_->used) += bytes;
+  if (budget_->used > budget_->limit && budget_->relieve) budget_->relieve();
+}
+
+void Connection::release(std::size_t bytes) {
+  held_ -= bytes;
+  (closed_ ? budget_->dying : budget_->used) -= bytes;
 }
 
 bool Connection::has_room(std::size_t bytes) const {
@@ -101,6 +114,8 @@ void Connection::close_when_flushed() {
 void Connection::abort(Error why) {
   if (closed_) return;
   closed_ = true;
+  budget_->used -= held_;
+  budget_->dying += held_;
   boost::system::error_code ignored;  // the descriptor is freed in any case
   socket_.close(ignored);
   writer_wake_.cancel();
@@ -152,19 +167,34 @@ asio::awaitable<bool> Connection::read_body(const FrameHeader& header) {
     data = {buffer_.data() + read_begin_, length};
     read_begin_ += length;
   } else {
-    std::size_t have = 0;
-    while (have < length) {
-      if (have == body.size()) body.resize(std::min(length, have + std::max(have, kBodyChunk)));
-      std::size_t n = take_buffered(body.size() - have, body.data() + have);
-      if (n == 0) n = co_await read_some(body.data() + have, body.size() - have, true);
-      if (n == 0) co_return false;
-      have += n;
+    const bool complete = co_await read_long_body(length, body);
+    if (!complete) {
+      release(body.size());
+      co_return false;
     }
     data = body;
   }
   partial_since_.reset();
   const auto receiver = receiver_;
   receiver->on_frame(header, data);
+  release(body.size());
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::read_long_body(std::size_t length, std::string& body) {
+  std::size_t have = 0;
+  while (have < length) {
+    if (have == body.size()) {
+      const std::size_t more = std::min(length - have, std::max(have, kBodyChunk));
+      body.resize(have + more);
+      hold(more);
+      if (closed_) co_return false;
+    }
+    std::size_t n = take_buffered(body.size() - have, body.data() + have);
+    if (n == 0) n = co_await read_some(body.data() + have, body.size() - have, true);
+    if (n == 0) co_return false;
+    have += n;
+  }
   co_return true;
 }
 
@@ -262,6 +292,8 @@ asio::awaitable<void> Connection::write_loop() {
     }
   }
   queue_.clear();
+  release(queued_bytes_);
+  queued_bytes_ = 0;
 }
 
 asio::awaitable<void> Connection::write_some() {
@@ -297,7 +329,9 @@ void Connection::written(std::size_t bytes) {
   front_written_ += bytes;
   while (!queue_.empty() && front_written_ >= queue_.front().size()) {
     front_written_ -= queue_.front().size();
-    queued_bytes_ -= queue_.front().size() + kFrameOverhead;
+    const std::size_t cost = queue_.front().size() + kFrameOverhead;
+    queued_bytes_ -= cost;
+    release(cost);
     queue_.pop_front();
   }
   room_wake_.cancel();

@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,18 @@ struct ConnectionLimits {
   std::chrono::steady_clock::duration partial_frame_deadline = std::chrono::seconds(30);
 };
 
+/// What several connections may hold in memory together: bodies under way, payloads, queued frames.
+/// Each has its own bounds, but a thousand connections at their bounds would be too much.
+struct MemoryBudget {
+  std::size_t limit = SIZE_MAX;
+  std::size_t used = 0;   ///< by open connections
+  std::size_t dying = 0;  ///< by closed ones, until their handlers have ended
+  /// Called when `used` has passed the limit: closes somebody.
+  std::function<void()> relieve;
+
+  [[nodiscard]] bool exhausted() const { return used + dying > limit; }
+};
+
 /// Who is told what arrives. Calls come from the loop, one at a time, none after on_closed().
 class FrameReceiver {
  public:
@@ -59,7 +72,8 @@ class FrameReceiver {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   /// `tasks` counts the coroutines of this connection.
-  Connection(asio::io_context& io, StreamSocket socket, ConnectionLimits limits, Tasks tasks);
+  Connection(asio::io_context& io, StreamSocket socket, ConnectionLimits limits, Tasks tasks,
+             std::shared_ptr<MemoryBudget> budget);
 
   /// Begins to read and write. The receiver is kept until on_closed().
   void start(std::shared_ptr<FrameReceiver> receiver);
@@ -80,6 +94,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Closes now. Does nothing when closed.
   void abort(Error why);
 
+  /// Counts bytes that are kept on behalf of this peer. hold() may close connections, also this.
+  void hold(std::size_t bytes);
+  void release(std::size_t bytes);
+  [[nodiscard]] std::size_t held() const { return held_; }
+
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
   [[nodiscard]] const ConnectionLimits& limits() const { return limits_; }
@@ -96,6 +115,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> watch_hangup();
   asio::awaitable<bool> read_frame();
   asio::awaitable<bool> read_body(const FrameHeader& header);
+  asio::awaitable<bool> read_long_body(std::size_t length, std::string& body);
   asio::awaitable<bool> discard_body(const FrameHeader& header);
   asio::awaitable<bool> fill(std::size_t wanted, bool frame_begun);
   asio::awaitable<std::size_t> read_some(char* into, std::size_t room, bool frame_begun);
@@ -116,6 +136,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   StreamSocket socket_;
   const ConnectionLimits limits_;
   Tasks tasks_;
+  const std::shared_ptr<MemoryBudget> budget_;
+  std::size_t held_ = 0;
   std::shared_ptr<FrameReceiver> receiver_;
   bool closed_ = false;
   bool closing_ = false;  ///< close_when_flushed() was called

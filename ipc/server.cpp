@@ -120,6 +120,7 @@ Server::~Server() {
   auto& core = *state_->core;
   core.stopping = true;
   core.on_change = nullptr;
+  core.memory->relieve = nullptr;
   core.call_tasks.on_change({});
   core.io_tasks.on_change({});
   state_->close_listeners();
@@ -175,7 +176,10 @@ Status Server::adopt(Fd connected) { return serve(state_->core, std::move(connec
 
 int Server::tcp_port() const { return state_->tcp_port; }
 
-void Server::set_limits(ServerLimits limits) { state_->core->limits = limits; }
+void Server::set_limits(ServerLimits limits) {
+  state_->core->limits = limits;
+  state_->core->memory->limit = limits.max_buffered_bytes;
+}
 
 std::size_t Server::connections() const { return state_->core->connected; }
 

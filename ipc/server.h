@@ -66,6 +66,9 @@ struct ServerLimits {
   std::size_t max_queued_bytes = 16'777'216;   ///< written by us, not yet read by the peer
   std::size_t max_connections = 1'024;         ///< root has 16 more; beyond: accepted and closed
   std::size_t max_calls = 8'192;               ///< calls under way on all connections
+  /// Frames, payloads and answers in memory on all connections together; over it, the connection
+  /// that holds most is closed.
+  std::size_t max_buffered_bytes = 268'435'456;
   /// A peer that reads nothing for so long while something waits for it is dropped.
   std::chrono::milliseconds write_deadline{30'000};
   /// A frame begun must be complete by then, or the peer is dropped.

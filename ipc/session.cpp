@@ -24,7 +24,8 @@ constexpr std::int32_t kInternal = 13;
 constexpr std::int32_t kUnavailable = 14;
 
 /// A longer timeout is no timeout: one that overflowed would be in the past.
-constexpr std::int64_t kLongestTimeout = std::chrono::nanoseconds(std::chrono::hours(24 * 365)).count();
+constexpr std::int64_t kLongestTimeout =
+    std::chrono::nanoseconds(std::chrono::hours(24 * 365)).count();
 
 std::string lower(std::string text) {
   for (char& c : text)
@@ -84,6 +85,19 @@ class Session::Sink : public StreamSink {
   Call& call_;
 };
 
+ServerCore::ServerCore(asio::io_context& context, ServerLimits all_limits)
+    : io(context), limits(all_limits) {
+  memory->limit = limits.max_buffered_bytes;
+  memory->relieve = [this] {
+    const auto most = std::max_element(
+        sessions.begin(), sessions.end(),
+        [](const auto& one, const auto& other) { return one->held() < other->held(); });
+    if (most == sessions.end()) return;
+    const auto session = *most;
+    session->abort({ErrorKind::ResourceExhausted, "it held most of the memory", {}});
+  };
+}
+
 void Session::begin(std::shared_ptr<ServerCore> core, StreamSocket socket, Peer peer) {
   const ServerLimits& given = core->limits;
   ConnectionLimits limits;
@@ -92,7 +106,8 @@ void Session::begin(std::shared_ptr<ServerCore> core, StreamSocket socket, Peer 
   limits.write_deadline = given.write_deadline;
   limits.partial_frame_deadline = given.partial_frame_deadline;
   auto connection =
-      std::make_shared<Connection>(core->io, std::move(socket), limits, core->io_tasks);
+      std::make_shared<Connection>(core->io, std::move(socket), limits, core->io_tasks,
+                                   core->memory);
   auto session = std::make_shared<Session>(core, connection, std::move(peer));
   core->sessions.insert(session);
   ++core->connected;
@@ -173,7 +188,8 @@ bool Session::admit(std::uint32_t stream, const ttrpc::Request& request) {
     return false;
   };
   const auto service = core_->services.find(request.service());
-  if (service == core_->services.end()) return refuse(kUnimplemented, "service " + request.service());
+  if (service == core_->services.end())
+    return refuse(kUnimplemented, "service " + request.service());
   if (!service->second.contains(request.method()))
     return refuse(kUnimplemented, "method " + request.method());
   if (request.timeout_nano() < 0) return refuse(kDeadlineExceeded, "context deadline exceeded");
@@ -181,6 +197,8 @@ bool Session::admit(std::uint32_t stream, const ttrpc::Request& request) {
   if (calls_.size() >= max_streams_)
     return refuse(kResourceExhausted, "too many calls under way on this connection (at most " +
                                           std::to_string(max_streams_) + ")");
+  if (core_->memory->exhausted())
+    return refuse(kResourceExhausted, "too many calls under way: their payloads fill the memory");
   if (core_->call_tasks.running() >= core_->limits.max_calls)
     return refuse(kResourceExhausted, "too many calls under way (at most " +
                                           std::to_string(core_->limits.max_calls) + ")");
@@ -193,6 +211,8 @@ void Session::begin_call(std::uint32_t stream, ttrpc::Request& request) {
   call->payload = std::move(*request.mutable_payload());
   for (auto& entry : *request.mutable_metadata())
     call->context.metadata[lower(entry.key())] = entry.value();
+  connection_->hold(call->payload.size());
+  if (connection_->closed()) return connection_->release(call->payload.size());
   calls_.emplace(stream, call);
   start_deadline(call, request.timeout_nano());
   asio::co_spawn(core_->io, run(call),
@@ -271,6 +291,7 @@ void Session::end_call(Call& call) {
   call.context.on_cancel = nullptr;
   if (call.timer) call.timer->cancel();
   calls_.erase(call.stream);
+  connection_->release(call.payload.size());
   close_if_done();
   forget_if_done();
 }

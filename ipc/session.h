@@ -38,8 +38,7 @@ struct Method {
 
 /// What the sessions of one server share.
 struct ServerCore {
-  ServerCore(asio::io_context& context, ServerLimits all_limits)
-      : io(context), limits(all_limits) {}
+  ServerCore(asio::io_context& context, ServerLimits all_limits);
 
   asio::io_context& io;
   ServerLimits limits;
@@ -50,6 +49,7 @@ struct ServerCore {
   std::size_t connected = 0;
   Tasks io_tasks;    ///< accept loops and connections
   Tasks call_tasks;  ///< handlers
+  std::shared_ptr<MemoryBudget> memory = std::make_shared<MemoryBudget>();
   bool stopping = false;
   std::function<void()> on_change;  ///< a connection was closed
 };
@@ -70,6 +70,10 @@ class Session : public FrameReceiver, public std::enable_shared_from_this<Sessio
   void abort(Error why);
   /// Ends the handlers themselves: what they wait for fails with operation_aborted.
   void kill_calls();
+  /// Bytes kept for this peer; 0 once it is gone.
+  [[nodiscard]] std::size_t held() const {
+    return connection_->closed() ? 0 : connection_->held();
+  }
 
  private:
   struct Call;

@@ -58,7 +58,8 @@ Status remove_old_socket(const std::string& path) {
   if (!S_ISSOCK(info.st_mode))
     return Error{ErrorKind::AlreadyExists, path + " exists and is not a socket",
                  "remove it or choose another path"};
-  if (::unlink(path.c_str()) != 0) return errno_error("cannot remove the old socket " + path, errno);
+  if (::unlink(path.c_str()) != 0)
+    return errno_error("cannot remove the old socket " + path, errno);
   return ok();
 }
 

@@ -20,8 +20,8 @@ namespace tariff::ipc {
 /// The code as people write it: "NOT_FOUND".
 [[nodiscard]] std::string_view code_name(std::int32_t code);
 
-/// The text with every byte that is not part of well-formed UTF-8 replaced by '?', and cut to 4 KiB:
-/// a protobuf string must be UTF-8, and an error text may quote what somebody else wrote.
+/// The text with every byte that is not part of well-formed UTF-8 replaced by '?', and cut to
+/// 4 KiB: a protobuf string must be UTF-8, and an error text may quote what somebody else wrote.
 [[nodiscard]] std::string as_utf8(std::string text);
 
 }  // namespace tariff::ipc

@@ -14,24 +14,13 @@ std::string header_only(std::uint32_t length, std::uint32_t stream, std::uint8_t
   return {head.begin(), head.end()};
 }
 
-/// Pushes bytes as fast as the server takes them; false if the connection ended first.
-bool push(ServerRig& rig, RawPeer& peer, std::size_t count) {
-  const std::string piece(16'384, 'z');
-  return rig.until([&] {
-    if (peer.ended()) return true;
-    const auto n = std::min(piece.size(), count);
-    if (n > 0 && peer.send(std::string_view(piece).substr(0, n))) count -= n;
-    return count == 0;
-  }) && count == 0;
-}
-
 }  // namespace
 
 TEST_CASE("a frame one byte over the maximum is discarded and answered in Go's words") {
   ServerRig rig;
   auto peer = rig.connect();
   REQUIRE(peer.send(header_only(4'194'305, 5, 1)));
-  REQUIRE(push(rig, peer, 4'194'305));
+  REQUIRE(rig.push(peer, std::string(4'194'305, 'z')));
   CHECK(to_hex(rig.next(peer).bytes()) == to_hex(from_hex(kResponseExhausted)));
   CHECK(rig.serves(peer, 7));
 }
@@ -155,6 +144,41 @@ TEST_CASE("a peer that reads nothing for the write deadline is dropped; others a
   REQUIRE(deaf.send(request_bytes(1, "Big", "4000000")));
   REQUIRE(rig.until([&] { return rig.server.connections() == 1; }));
   CHECK(rig.serves(other, 1));
+}
+
+TEST_CASE("when all connections together hold too much, the one that holds most is closed") {
+  ServerLimits limits;
+  limits.max_buffered_bytes = 1'000'000;
+  ServerRig rig(limits);
+  auto small = rig.connect();
+  auto large = rig.connect();
+  auto other = rig.connect();
+  REQUIRE(small.send(header_only(300'000, 1, 1)));
+  REQUIRE(rig.push(small, std::string(200'000, 'z')));
+  REQUIRE(large.send(header_only(4'000'000, 1, 1)));
+  CHECK_FALSE(rig.push(large, std::string(2'000'000, 'z')));
+  CHECK(rig.serves(other, 1));
+  REQUIRE(rig.push(small, std::string(100'000, 'z')));  // no protobuf, but a whole frame
+  CHECK(rig.next_error(small, 1).starts_with("3 unmarshal request error"));
+}
+
+TEST_CASE("payloads of calls that nobody waits for any more count until their handlers end") {
+  ServerLimits limits;
+  limits.max_buffered_bytes = 1'250'000;  // a payload counts twice while it is taken over
+  ServerRig rig(limits);
+  auto gone = rig.connect();
+  REQUIRE(rig.push(gone, request_bytes(1, "Wait", std::string(600'000, 'p'))));
+  REQUIRE(rig.until([&] { return rig.waiting == 1; }));
+  gone.close();
+  REQUIRE(rig.until([&] { return rig.cancelled == 1; }));
+  auto peer = rig.connect();
+  REQUIRE(rig.push(peer, request_bytes(1, "Wait", std::string(700'000, 'p'))));
+  CHECK(rig.next_error(peer, 1) == "8 too many calls under way: their payloads fill the memory");
+  CHECK(rig.serves(peer, 3));  // a small one is no trouble
+  rig.gate.open();
+  REQUIRE(rig.until([&] { return rig.server.calls() == 0; }));
+  REQUIRE(rig.push(peer, request_bytes(5, "Wait", std::string(300'000, 'p'))));
+  CHECK(rig.next(peer).response().payload().size() == 300'000);
 }
 
 TEST_CASE("a connection beyond the limit is accepted and closed at once") {

@@ -32,8 +32,9 @@ TEST_CASE("a header is read as the Go implementation wrote it") {
 }
 
 TEST_CASE("a header is written as the Go implementation writes it") {
-  for (const auto golden : {kUnaryRequest, kUnknownMethodRequest, kResponseGo, kResponseRust,
-                            kResponseUnimplemented, kResponseExhausted, kDataOneMessage, kDataEnd}) {
+  for (const auto golden :
+       {kUnaryRequest, kUnknownMethodRequest, kResponseGo, kResponseRust, kResponseUnimplemented,
+        kResponseExhausted, kDataOneMessage, kDataEnd}) {
     const auto frame = from_hex(golden);
     const auto header = header_of(frame);
     CHECK(header.length == frame.size() - kHeaderBytes);
@@ -78,7 +79,7 @@ TEST_CASE("any ten bytes are a header and come back unchanged") {
   }
 }
 
-TEST_CASE("a frame of exactly the maximum is taken, one byte more is discarded, much more ends it") {
+TEST_CASE("a frame of the maximum is taken, one byte more is discarded, much more ends it") {
   CHECK(judge_length(0, kMaxDataBytes) == LengthVerdict::Take);
   CHECK(judge_length(kMaxDataBytes, kMaxDataBytes) == LengthVerdict::Take);
   CHECK(judge_length(kMaxDataBytes + 1, kMaxDataBytes) == LengthVerdict::Discard);

@@ -64,15 +64,19 @@ class RawPeer {
  public:
   explicit RawPeer(Fd fd) : fd_(std::move(fd)) {}
 
-  /// Writes as much as the socket takes; true when all of it went.
-  bool send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const auto n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(n));
+  /// Writes as much as the socket takes now; how much that was.
+  std::size_t send_some(std::string_view bytes) {
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+      const auto n = ::send(fd_.get(), bytes.data() + sent, bytes.size() - sent,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<std::size_t>(n);
     }
-    return true;
+    return sent;
   }
+  /// True when all of it went.
+  bool send(std::string_view bytes) { return send_some(bytes) == bytes.size(); }
 
   void pull() {
     char buffer[65'536];
@@ -237,6 +241,15 @@ struct ServerRig : Loop {
     auto pair = socket_pair();
     REQUIRE(server.adopt(std::move(pair.there)));
     return RawPeer(std::move(pair.here));
+  }
+
+  /// Writes as fast as the server reads; false if it closed the connection first.
+  bool push(RawPeer& peer, std::string_view bytes) {
+    REQUIRE(until([&] {
+      bytes.remove_prefix(peer.send_some(bytes));
+      return bytes.empty() || peer.ended();
+    }));
+    return bytes.empty();
   }
 
   Frame next(RawPeer& peer) {
