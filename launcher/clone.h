@@ -33,6 +33,7 @@ class Cloner {
 
   /// Clones a child that exits 7 into a fresh leaf; decides how later ones enter theirs.
   Status self_test(const Leaf& fresh);
+  void enter_by_procs() { enter_by_procs_ = true; }
 
   /// `arguments` are tariff-exec's, argv[0] included; `environment` the handler's.
   Result<Child> clone_into(const Leaf& leaf, const JobStdio& stdio,

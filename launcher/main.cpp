@@ -3,7 +3,8 @@
 // so that it can outlive the agent: an upgrade or a crash of tariffd costs no job.
 //
 //   tariff-launcher [--socket=PATH] [--tree=PATH] [--exec=PATH]      (systemd starts it without)
-//   tariff-launcher --kill-all --tree=PATH                           (ends every job of the tree)
+//   tariff-launcher --kill-all [--tree=PATH]                         (ends every job of the tree)
+// --enter-by-procs: what the self-test chooses on kernels that kill a child cloned into a cgroup.
 //
 // SIGTERM: exits at once, the jobs run on without it (KillMode=process) until the next launcher
 // ends them as LAUNCHER_LOST: with it their exit status and results went.
@@ -44,6 +45,7 @@ struct Options {
   std::string tree = "/sys/fs/cgroup/tariff.slice/tariff-jobs.service";
   std::string exec;
   bool kill_all = false;
+  bool enter_by_procs = false;
 };
 
 bool take_option(std::string_view word, std::string_view name, std::string& value) {
@@ -56,6 +58,7 @@ bool parse(int argc, char** argv, Options& options) {
   for (int index = 1; index < argc; ++index) {
     const std::string_view word = argv[index];
     if (word == "--kill-all") options.kill_all = true;
+    else if (word == "--enter-by-procs") options.enter_by_procs = true;
     else if (!take_option(word, "--socket=", options.socket) &&
              !take_option(word, "--tree=", options.tree) &&
              !take_option(word, "--exec=", options.exec))
@@ -165,6 +168,7 @@ Status serve(const Options& options) {
   if (!loop) return std::move(loop).error();
   auto cloner = Cloner::open(options.exec.empty() ? default_exec() : options.exec);
   if (!cloner) return std::move(cloner).error();
+  if (options.enter_by_procs) (*cloner)->enter_by_procs();
   auto leaves = LeafPool::start(leaf_prefix());
   if (!leaves) return std::move(leaves).error();
   auto journal = Journal::start();

@@ -40,11 +40,12 @@ class Bench:
             directory.mkdir()
             (directory / "cgroup.subtree_control").write_text(controllers)
 
-    def start(self, crash_point="", fifo=True, configure=True, **settings):
+    def start(self, crash_point="", fifo=True, configure=True, options=(), **settings):
         environment = dict(os.environ)
         if crash_point:
             environment["TARIFF_CRASH_POINT"] = crash_point
-        command = [program("tariff-launcher"), f"--socket={self.socket}", f"--tree={self.tree}"]
+        command = [program("tariff-launcher"), f"--socket={self.socket}", f"--tree={self.tree}",
+                   *options]
         if fifo:
             command = ["chrt", "-f", "58"] + command
         if os.path.exists(self.socket):
