@@ -330,6 +330,7 @@ void Jobs::kill(const Job& job) {
 void Jobs::obey(const Order& order) {
   if (order.kind == Order::Kind::Drop) {
     results_.erase(order.id);
+    told_.changed(order.id);  // the agent drops its copy of the record, too
     return;
   }
   Job* job = find(order.id);

@@ -226,9 +226,14 @@ void Supervisor::launched(const std::string& id, const std::optional<Error>& fai
 
 void Supervisor::changed(const std::string& id) {
   const JobRecord* record = table_.find(id);
-  if (record == nullptr || agent_ == 0) return;
+  if (agent_ == 0 || (record == nullptr && !table_.expired(id))) return;
   Response response;
-  fill(*response.mutable_changed(), *record);
+  if (record != nullptr) {
+    fill(*response.mutable_changed(), *record);
+  } else {
+    response.mutable_changed()->set_id(id);
+    response.mutable_changed()->set_state(STATE_EXPIRED);
+  }
   send(response);
 }
 
