@@ -16,7 +16,7 @@ BUILD = common.ROOT / "build" / "package"
 
 # No part of a package: a change there builds nothing.
 NOT_PACKAGED = (".ci/", "docs/", "tests/", "tools/")
-PACKAGED_TOOLS = ("tools/ctl/",)
+PACKAGED_ALL_THE_SAME = ("tools/ctl/", "docs/man/")
 
 
 def source_files():
@@ -31,7 +31,7 @@ def source_files():
 
 
 def wanted(name):
-    if name.startswith(PACKAGED_TOOLS):
+    if name.startswith(PACKAGED_ALL_THE_SAME):
         return True
     return not name.startswith(NOT_PACKAGED) and ("/" in name or name == "CMakeLists.txt")
 
