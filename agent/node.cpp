@@ -297,6 +297,7 @@ asio::awaitable<void> Node::look_around() {
     look_timer_.expires_after(kLookAround);
     co_await look_timer_.async_wait(use_result);
     if (stopping_ || !tree_) continue;
+    tree_->remove_unused(state_.config.classes);
     std::vector<std::string> warnings;
     for (const auto& path : tree_->foreign())
       warnings.push_back("a cgroup that is not ours is in the job tree: " + path);

@@ -97,7 +97,7 @@ Status ClassTree::ensure(const std::vector<config::PriceClass>& classes,
         !set)
       return set;
   }
-  remove_others(classes);
+  remove_unused(classes);
   return ok();
 }
 
@@ -142,12 +142,12 @@ Status ClassTree::set_limits(const std::string& name, const config::PriceClass& 
   return ok();
 }
 
-void ClassTree::remove_others(const std::vector<config::PriceClass>& classes) const {
+void ClassTree::remove_unused(const std::vector<config::PriceClass>& classes) const {
   for (const auto& name : children(".")) {
     const bool configured = std::any_of(classes.begin(), classes.end(), [&](const auto& row) {
       return directory_name(row) == name;
     });
-    // One that still has leaves stays until a later reload: rmdir fails with EBUSY.
+    // One that still has leaves stays: rmdir fails with EBUSY.
     if (!configured && name.starts_with("class-"))
       (void)::unlinkat(directory_.get(), name.c_str(), AT_REMOVEDIR);
   }

@@ -41,9 +41,13 @@ class ClassTree {
   /// `path`: the holder's cgroup. FailedPrecondition if it is not in cgroup v2 or lacks controllers.
   static Result<ClassTree> open(std::string path);
 
-  /// Makes what is missing, sets limits, removes empty classes that are no longer configured.
+  /// Makes what is missing, sets limits, and remove_unused().
   Status ensure(const std::vector<config::PriceClass>& classes,
                 config::CpuEnforcement enforcement);
+
+  /// Removes classes that are not configured and have no leaves. Those that still have some stay:
+  /// call it again later.
+  void remove_unused(const std::vector<config::PriceClass>& classes) const;
 
   [[nodiscard]] Result<ClassUsage> read(const config::PriceClass& price_class) const;
 
@@ -56,7 +60,6 @@ class ClassTree {
   Status make(const std::string& name) const;
   Status set_limits(const std::string& name, const config::PriceClass& price_class,
                     std::uint64_t weight) const;
-  void remove_others(const std::vector<config::PriceClass>& classes) const;
   [[nodiscard]] std::vector<std::string> children(const std::string& below) const;
 
   std::string path_;

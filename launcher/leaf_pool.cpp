@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "launcher/log.h"
 
 namespace tariff::launcher {
@@ -31,12 +33,24 @@ Result<LeafPool*> LeafPool::start(std::string prefix) {
 
 void LeafPool::configure(const std::string& tree, const std::vector<std::string>& directories,
                          std::size_t count) {
+  std::vector<std::string> unused;
   {
     const std::lock_guard lock(mutex_);
+    for (auto& [directory, ready] : ready_) {
+      const bool wanted = std::find(directories.begin(), directories.end(), directory) !=
+                          directories.end();
+      for (; ready.size() > (wanted ? count : 0); ready.pop_back())
+        unused.push_back(tree_ + "/" + ready.back().path);
+    }
+    std::erase_if(ready_, [](const auto& row) { return row.second.empty(); });
     tree_ = tree;
     count_ = count;
     for (const auto& directory : directories) ready_[directory];
   }
+  // Else a class that is no longer configured keeps its cgroup for ever.
+  remover_->run([unused] {
+    for (const auto& path : unused) ::rmdir(path.c_str());
+  });
   for (const auto& directory : directories) refill(directory);
 }
 
@@ -44,10 +58,10 @@ Result<Leaf> LeafPool::take(const std::string& directory) {
   Leaf leaf;
   {
     const std::lock_guard lock(mutex_);
-    auto& ready = ready_[directory];
-    if (!ready.empty()) {
-      leaf = std::move(ready.front());
-      ready.pop_front();
+    const auto ready = ready_.find(directory);
+    if (ready != ready_.end() && !ready->second.empty()) {
+      leaf = std::move(ready->second.front());
+      ready->second.pop_front();
     }
   }
   refill(directory);
@@ -79,12 +93,16 @@ void LeafPool::refill(const std::string& directory) {
     for (;;) {
       {
         const std::lock_guard lock(mutex_);
-        if (ready_[directory].size() >= count_) return;
+        const auto ready = ready_.find(directory);
+        if (ready == ready_.end() || ready->second.size() >= count_) return;
       }
       auto leaf = make(directory);
       if (!leaf) return log_line(LogLevel::Warning, "leaf pool: %s", leaf.error().text().c_str());
       const std::lock_guard lock(mutex_);
-      ready_[directory].push_back(std::move(*leaf));
+      // The class may have gone meanwhile.
+      const auto ready = ready_.find(directory);
+      if (ready == ready_.end()) return (void)::rmdir((tree_ + "/" + leaf->path).c_str());
+      ready->second.push_back(std::move(*leaf));
     }
   });
 }

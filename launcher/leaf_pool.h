@@ -23,7 +23,7 @@ class LeafPool {
   /// `prefix` makes names differ from those of an earlier launcher.
   static Result<LeafPool*> start(std::string prefix);
 
-  /// Keeps `count` ready leaves in each of these directories below `tree`.
+  /// Keeps `count` ready leaves in each of these directories below `tree`, and none elsewhere.
   void configure(const std::string& tree, const std::vector<std::string>& directories,
                  std::size_t count);
 
