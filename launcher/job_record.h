@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/money.h"
 
@@ -25,6 +26,9 @@ enum class EndReason {
 constexpr int kEndReasons = 13;
 
 enum class InitialisedBy { Unknown, Marker, FirstRead };
+
+/// 1..64 of [A-Za-z0-9._-], not starting with a point: it names files and fields of logs.
+bool valid_job_id(std::string_view id);
 
 /// What was asked for. Never changes after admission.
 struct JobSpec {

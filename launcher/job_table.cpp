@@ -59,16 +59,6 @@ void decide_reason(JobRecord& record, const JobUsage& usage) {
 
 }  // namespace
 
-bool valid_job_id(std::string_view id) {
-  constexpr std::size_t kLongest = 64;
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
-  };
-  return !id.empty() && id.size() <= kLongest && id.front() != '.' &&
-         std::all_of(id.begin(), id.end(), allowed);
-}
-
 void JobTable::configure(const Settings& settings) {
   settings_ = settings;
   uids_.set_range(settings.uid_first, settings.uid_count);

@@ -23,7 +23,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -32,9 +31,6 @@
 #include "launcher/uid_pool.h"
 
 namespace tariff::launcher {
-
-/// 1..64 of [A-Za-z0-9._-], not starting with a point: it names files and fields of logs.
-bool valid_job_id(std::string_view id);
 
 enum class Admission { New, Repeated, IdInUse, Expired, NoUid };
 

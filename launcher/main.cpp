@@ -77,11 +77,11 @@ std::string default_exec() {
 
 /// 0..4 are where a job's stdio goes: none of our own descriptors may be there.
 void occupy_low_numbers() {
-  int fd = -1;
-  do {
-    fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  } while (fd >= 0 && fd <= kStatusFd);
-  if (fd > kStatusFd) ::close(fd);
+  for (;;) {
+    Fd fd = Fd::adopt(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!fd || fd.get() > kStatusFd) return;
+    (void)fd.release();  // stays open for ever
+  }
 }
 
 Result<Fd> listen_at(const std::string& path) {

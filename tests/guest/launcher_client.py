@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-PROTO = pathlib.Path(__file__).resolve().parents[2] / "launcher" / "protocol.proto"
+PROTO = pathlib.Path(__file__).with_name("launcher.proto")  # a link, copied with this directory
 VARINTS = ("uint32", "uint64", "int32", "int64", "bool")
 
 
