@@ -10,13 +10,13 @@
 namespace tariff::config {
 namespace {
 
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 /// Runs one of the parsers of scalars.h; reports its error, with the key in front.
 template <typename T>
 std::optional<T> parsed(Result<T> result, std::string_view key, Position at, Report& report) {
   if (result) return std::move(*result);
-  report.error(at, quoted(key) + ": " + result.error().message, result.error().hint);
+  report.error(at, in_quotes(key) + ": " + result.error().message, result.error().hint);
   return std::nullopt;
 }
 
@@ -24,7 +24,7 @@ std::optional<T> parsed(Result<T> result, std::string_view key, Position at, Rep
 
 std::string out_of_range(std::string_view key, const std::string& text, const std::string& low,
                          const std::string& high) {
-  return quoted(key) + " is " + text + ", not between " + low + " and " + high;
+  return in_quotes(key) + " is " + text + ", not between " + low + " and " + high;
 }
 
 Fields::Fields(const Value& value, std::string_view what, std::span<const std::string_view> known,
@@ -39,7 +39,7 @@ Fields::Fields(const Value& value, std::string_view what, std::span<const std::s
   }
   for (const auto& entry : value.entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-    report.error(entry.key_position, std::string(what) + " has no key " + quoted(entry.key),
+    report.error(entry.key_position, std::string(what) + " has no key " + in_quotes(entry.key),
                  suggestion(entry.key, known));
   }
 }
@@ -56,7 +56,7 @@ const Value* Fields::find(std::string_view key) const {
 
 bool Fields::require(std::string_view key, std::string_view hint) {
   if (find_entry(value_, key) != nullptr) return true;  // if it has no value, its reader says so
-  report_.error(value_.position, quoted(key) + " is missing", std::string(hint));
+  report_.error(value_.position, in_quotes(key) + " is missing", std::string(hint));
   return false;
 }
 
@@ -66,9 +66,9 @@ const Value* Fields::of_kind(std::string_view key, Value::Kind kind) {
   const Value& value = found->value;
   if (value.kind == kind) return &value;
   if (value.kind == Value::Kind::Null) {
-    report_.error(value.position, quoted(key) + " has no value", "give it one or remove the key");
+    report_.error(value.position, in_quotes(key) + " has no value", "give it one or remove the key");
   } else {
-    report_.error(value.position, quoted(key) + " is " + kind_text(kind) + ", but here is " +
+    report_.error(value.position, in_quotes(key) + " is " + kind_text(kind) + ", but here is " +
                                       kind_text(value.kind),
                   kind == Value::Kind::List ? "write [one, two], or a line '- one' for each" : "");
   }

@@ -7,7 +7,7 @@ namespace tariff::config {
 namespace {
 
 /// A single-quoted scalar, in which only the quote itself is special.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
   return out + "'";
@@ -46,9 +46,9 @@ std::string fifo_section(const FifoBands& fifo) {
 }
 
 std::string sockets_section(const Sockets& sockets) {
-  std::string out = "sockets:\n" + line("  agent", quoted(sockets.agent)) +
-                    line("  launcher", quoted(sockets.launcher));
-  if (sockets.tcp_listen) out += line("  tcp_listen", quoted(*sockets.tcp_listen));
+  std::string out = "sockets:\n" + line("  agent", in_quotes(sockets.agent)) +
+                    line("  launcher", in_quotes(sockets.launcher));
+  if (sockets.tcp_listen) out += line("  tcp_listen", in_quotes(*sockets.tcp_listen));
   return out + line("  insecure_tcp", sockets.insecure_tcp ? "true" : "false");
 }
 
@@ -75,7 +75,7 @@ std::string to_yaml(const NodeConfig& node) {
   out += fifo_section(node.fifo) + sockets_section(node.sockets) + limits_section(node.limits);
   out += "uids:\n" + line("  first", std::int64_t{node.uids.first}) +
          line("  count", std::int64_t{node.uids.count});
-  return out + line("functions_directory", quoted(node.functions_directory));
+  return out + line("functions_directory", in_quotes(node.functions_directory));
 }
 
 }  // namespace tariff::config
