@@ -326,7 +326,8 @@ class BadInput(unittest.TestCase):
                 refused = kept[-1].receive() is None
             except ConnectionError:
                 refused = True
-            os.write(ready[1], b"x")
+            finally:
+                os.write(ready[1], b"x")
             os.read(hold[0], 1)
             return 0 if refused else 1
 
