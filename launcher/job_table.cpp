@@ -10,6 +10,9 @@ namespace {
 
 // CPU time is looked at no more often than this, so that a job near its limit costs little.
 constexpr Nanos kCpuLookAtLeast = 10'000'000;
+// A KILL is repeated this often until the leaf is empty: what forked while the dying were raised is
+// killed, but may be starved.
+constexpr Nanos kKillAgain = 1'000'000'000;
 constexpr std::int64_t kNanosPerMicrosecond = 1'000;
 // How many dropped ids are remembered: at most about 8 MiB with the longest ids.
 constexpr std::size_t kTombstones = 65'536;
@@ -119,8 +122,10 @@ void JobTable::restore_lost(JobRecord record, Nanos now) {
   if (record.launched == 0) record.launched = record.spec.accepted > 0 ? record.spec.accepted : now;
   Job job;
   job.record = std::move(record);
+  job.terminated = true;
+  job.kill_at = now + kKillAgain;  // the caller kills it at once
   const std::string id = job.record.spec.id;
-  jobs_.insert_or_assign(id, std::move(job));
+  schedule(jobs_.insert_or_assign(id, std::move(job)).first->second);
 }
 
 void JobTable::cloned(const std::string& id, int pid, std::string leaf, Nanos now) {
@@ -224,6 +229,8 @@ void JobTable::main_exited(const std::string& id, MainExit exit, Nanos now) {
   else job.record.exit_status = exit.value;
   if (job.record.reason == EndReason::None)
     job.record.reason = exit.by_signal ? EndReason::Signaled : EndReason::Exited;
+  job.terminated = true;
+  job.kill_at = now + kKillAgain;  // the caller kills the rest at once
   schedule(job);
 }
 
@@ -287,7 +294,6 @@ std::optional<Nanos> JobTable::due_of(const Job& job) const {
       earliest(due, job.cpu_look_at);
       return due;
     case Ending:
-      if (record.main_exited != 0) return due;  // the rest was killed by whoever saw it exit
       return job.terminated ? job.kill_at : std::optional<Nanos>(0);
     case Ended:
       return job.drop_at;
@@ -327,7 +333,7 @@ void JobTable::act(Job& job, Nanos now, std::vector<Order>& orders) {
     job.kill_at = now + settings_.kill_grace;
     orders.push_back({Order::Kind::Terminate, id});
   } else if (job.record.state == Ending) {
-    job.kill_at.reset();
+    job.kill_at = now + kKillAgain;
     orders.push_back({Order::Kind::Kill, id});
   } else {
     return end_by_timer(job, now, orders);

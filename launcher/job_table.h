@@ -80,6 +80,7 @@ class JobTable {
 
   /// False: it has ended, or its main process has exited, already. The first reason stays.
   bool request_end(const std::string& id, EndReason reason, Nanos now);
+  /// The caller kills the rest of the leaf; Kill orders follow while it is not empty.
   void main_exited(const std::string& id, MainExit exit, Nanos now);
   /// The leaf is empty: Ended. Decides the final reason.
   void emptied(const std::string& id, const JobUsage& usage, Nanos now);
@@ -102,7 +103,7 @@ class JobTable {
   struct Job {
     JobRecord record;
     bool terminated = false;           // TERM was ordered
-    std::optional<Nanos> kill_at;      // after TERM
+    std::optional<Nanos> kill_at;      // after TERM; then again and again
     std::optional<Nanos> cpu_look_at;
     std::optional<Nanos> frozen_since;
     Nanos frozen_before_run = 0;

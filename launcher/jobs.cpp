@@ -17,6 +17,9 @@ namespace tariff::launcher {
 namespace {
 
 constexpr int kLaunchThreads = 4;
+// The end of a mount namespace waits for an RCU grace period: up to 1 s while jobs starve the
+// kernel's own threads. Those that wait together share one.
+constexpr int kCloseThreads = 8;
 constexpr Nanos kSampleInterval = 1'000'000'000;  // memory.current of running jobs
 constexpr Nanos kDropInterval = 50'000'000;       // of stderr over its rate
 constexpr std::size_t kSmallResult = 64 << 10;
@@ -39,12 +42,15 @@ Result<Jobs*> Jobs::start(Parts parts, Told told) {
   auto launchers = Workers::start("launch", kLaunchThreads, Workers::Priority::AsProcess);
   auto readers = Workers::start("usage", 2, Workers::Priority::AsProcess);
   auto enders = Workers::start("end", 2, Workers::Priority::AsProcess);
+  auto closers = Workers::start("namespaces", kCloseThreads, Workers::Priority::AsWorker);
   if (!launchers) return std::move(launchers).error();
   if (!readers) return std::move(readers).error();
   if (!enders) return std::move(enders).error();
+  if (!closers) return std::move(closers).error();
   jobs->launchers_ = *launchers;
   jobs->readers_ = *readers;
   jobs->enders_ = *enders;
+  jobs->closers_ = *closers;
   jobs->first_reads_ = Fd::adopt(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!jobs->first_reads_) return errno_error("cannot make an inotify instance", errno);
   auto watched = parts.loop.watch(jobs->first_reads_.get(), EPOLLIN,
@@ -84,7 +90,7 @@ void Jobs::launched(const std::string& id, std::shared_ptr<Prepared> prepared) {
     const auto free_uid = [this, uid] {
       parts_.loop.post([this, uid] { parts_.table.free_uid(uid); });
     };
-    if (prepared->leaf) parts_.leaves.remove(prepared->leaf, {}, free_uid);
+    if (prepared->leaf) parts_.leaves.remove(prepared->leaf, free_uid);
     else parts_.table.free_uid(uid);
     told_.launched(id, prepared->failed);
     return reap();
@@ -295,9 +301,12 @@ void Jobs::emptied(const std::string& id, const JobUsage& usage,
   crash_point("launcher.before_ended_event");
   told_.changed(id);
   crash_point("launcher.after_ended_event");
-  parts_.leaves.remove(job.leaf, std::move(job.mount_namespace), [this, uid] {
+  parts_.leaves.remove(job.leaf, [this, uid] {
     parts_.loop.post([this, uid] { parts_.table.free_uid(uid); });
   });
+  // Nobody but us can enter it any more, so the uid need not wait for this.
+  auto space = std::make_shared<Fd>(std::move(job.mount_namespace));
+  closers_->run([space] { space->reset(); });
   jobs_.erase(id);
 }
 

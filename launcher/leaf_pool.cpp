@@ -107,10 +107,8 @@ void LeafPool::refill(const std::string& directory) {
   });
 }
 
-void LeafPool::remove(SharedLeaf leaf, Fd mount_namespace, std::function<void()> removed) {
-  auto space = std::make_shared<Fd>(std::move(mount_namespace));
-  remover_->run([this, leaf = std::move(leaf), space, removed = std::move(removed)] {
-    space->reset();
+void LeafPool::remove(SharedLeaf leaf, std::function<void()> removed) {
+  remover_->run([this, leaf = std::move(leaf), removed = std::move(removed)] {
     std::string path;
     {
       const std::lock_guard lock(mutex_);

@@ -30,9 +30,8 @@ class LeafPool {
   /// A ready leaf, or one made now.
   Result<Leaf> take(const std::string& directory);
 
-  /// Drops the last reference to a job's mount namespace, removes the leaf, then calls `removed`
-  /// (on the pool's thread).
-  void remove(SharedLeaf leaf, Fd mount_namespace, std::function<void()> removed);
+  /// Removes the leaf, then calls `removed` (on the pool's thread).
+  void remove(SharedLeaf leaf, std::function<void()> removed);
 
   /// Removes ready leaves nobody will use: at the end of the process.
   void drain();

@@ -45,7 +45,7 @@ bool is_populated(const Leaf& leaf) {
 }
 
 void remove(LeafPool& leaves, Leaf leaf) {
-  leaves.remove(std::make_shared<const Leaf>(std::move(leaf)), {}, [] {});
+  leaves.remove(std::make_shared<const Leaf>(std::move(leaf)), [] {});
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 // ends them as LAUNCHER_LOST: with it their exit status and results went.
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -189,6 +190,8 @@ int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) return 2;
   if (options.kill_all) {
+    const sched_param above_jobs{kBoostPriority + 1};
+    (void)::sched_setscheduler(0, SCHED_FIFO, &above_jobs);  // else starved by what it is to end
     if (kill_whole_tree(options.tree, kKillAllPatience)) return 0;
     log_line(LogLevel::Error, "some jobs below %s did not end", options.tree.c_str());
     return 1;

@@ -64,12 +64,12 @@ Status Jobs::Prepared::prepare(LeafPool& leaves) {
 
 Status Jobs::Prepared::clone(Cloner& cloner) {
   crash_point("launcher.before_clone");
+  launched = monotonic_now();  // before: the child may well get further than we do meanwhile
   auto cloned = cloner.clone_into(*leaf, stdio, trampoline_arguments(handler, run, record.uid),
                                   handler.env);
   if (!cloned) return std::move(cloned).error();
   crash_point("launcher.after_clone");
   child = std::move(*cloned);
-  launched = monotonic_now();
   stdio.job_stdin.reset();
   stdio.job_stderr.reset();
   stdio.job_ready.reset();

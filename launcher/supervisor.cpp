@@ -61,7 +61,7 @@ void Supervisor::self_test(const std::string& tree) {
   auto passed = cloner_.self_test(*leaf);
   if (!passed) log_line(LogLevel::Error, "self-test: %s", passed.error().text().c_str());
   self_tested_ = passed.has_value();
-  leaves_.remove(std::make_shared<const Leaf>(std::move(*leaf)), {}, [] {});
+  leaves_.remove(std::make_shared<const Leaf>(std::move(*leaf)), [] {});
 }
 
 void Supervisor::accept_all() {

@@ -193,15 +193,21 @@ TEST_CASE("CPU time is looked at when it can have been used up, and at least 10 
         std::vector<Order>{{Order::Kind::Terminate, "a"}});
 }
 
-TEST_CASE("KILL follows TERM after the grace time, once") {
+TEST_CASE("KILL follows TERM after the grace time, and again until the leaf is empty") {
   auto table = table_with({.kill_grace = 2 * kSecond});
   run(table, spec("a"));
   CHECK(table.request_end("a", EndReason::Cancelled, 10 * kSecond));
   CHECK(table.take_due(10 * kSecond) == std::vector<Order>{{Order::Kind::Terminate, "a"}});
   CHECK(table.take_due(11 * kSecond) == kNothing);
   CHECK(table.next_due() == 12 * kSecond);
-  CHECK(table.take_due(12 * kSecond) == std::vector<Order>{{Order::Kind::Kill, "a"}});
-  CHECK_FALSE(table.next_due().has_value());
+  const std::vector<Order> kill{{Order::Kind::Kill, "a"}};
+  CHECK(table.take_due(12 * kSecond) == kill);
+  CHECK(table.take_due(12 * kSecond) == kNothing);
+  CHECK(table.take_due(13 * kSecond) == kill);
+  table.main_exited("a", MainExit{true, 9}, 13 * kSecond);
+  CHECK(table.take_due(14 * kSecond) == kill);
+  table.emptied("a", {}, 15 * kSecond);
+  CHECK(table.take_due(16 * kSecond) == kNothing);
 }
 
 TEST_CASE("a job that ends in its grace time is not killed") {
@@ -210,7 +216,7 @@ TEST_CASE("a job that ends in its grace time is not killed") {
   table.request_end("a", EndReason::Cancelled, 10 * kSecond);
   table.take_due(10 * kSecond);
   table.main_exited("a", MainExit{true, 15}, 11 * kSecond);
-  CHECK_FALSE(table.next_due().has_value());
+  CHECK(table.take_due(11 * kSecond) == kNothing);
   table.emptied("a", {}, 11 * kSecond);
   CHECK(table.find("a")->reason == EndReason::Cancelled);
   CHECK(table.find("a")->signal == 15);
