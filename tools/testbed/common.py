@@ -147,18 +147,24 @@ def entry(kind, name, make):
             part = place.with_name(name + ".part")
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            make(part)
-            part.rename(place)
+            try:
+                make(part)
+                part.rename(place)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
 
 
-def prune(kind, prefix, keep):
-    """Removes all but the `keep` newest entries whose name starts with prefix, and none in use."""
+def prune(kind, prefix, keep, age=0):
+    """Removes all but the `keep` newest entries whose name starts with prefix; none in use, and none
+    that was used within `age` seconds."""
     folder = CACHE / kind
     if not folder.exists():
         return
     places = [p for p in folder.iterdir() if p.name.startswith(prefix) and p.suffix != ".part"]
     places.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     for place in places[keep:]:
+        if time.time() - place.stat().st_mtime < age:
+            continue
         try:
             with Lock(f"{kind}-{place.name}", wait=False):
                 shutil.rmtree(place, ignore_errors=True)

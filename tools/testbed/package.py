@@ -62,7 +62,7 @@ def build(suite):
         key = common.digest(suite, place_digest(place), "1")
         debs, lock = common.entry("debs", f"{suite}-{key}", lambda out: make(suite, place, out))
         lock.__exit__()
-        common.prune("debs", f"{suite}-", keep=4)
+        common.prune("debs", f"{suite}-", keep=4, age=3600)
     return sorted(debs.glob("*.deb"))
 
 
