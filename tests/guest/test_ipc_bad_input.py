@@ -19,7 +19,7 @@ NOBODY = 65534
 # The service has a right to 30 s for a peer that does not read, or does not finish a frame.
 SERVER_DEADLINE = 30
 MOST_CONNECTIONS = 1024
-RESERVED_FOR_ROOT = 16
+LARGEST_BUFFERS = 256 << 20
 
 
 def agent_pid():
@@ -261,6 +261,21 @@ class BadInput(unittest.TestCase):
         self.assertEqual(peers[0].call(1, "Poll").code, 0)
         for peer in peers:
             peer.socket.close()
+
+    def test_a_hundred_large_frames_never_finished_do_not_fill_the_memory(self):
+        unfinished = header(wire.LARGEST, 1, wire.REQUEST) + bytes(wire.LARGEST - 1)
+        peers, cut_off = [], 0
+        for _ in range(100):
+            peers.append(Peer())
+            try:
+                peers[-1].send(unfinished)
+            except OSError:
+                cut_off += 1
+        held = resident(self.pid) - self.resident
+        for peer in peers:
+            peer.socket.close()
+        self.assertLess(held, LARGEST_BUFFERS + (64 << 20))
+        print(f"{cut_off} cut off while sending; the agent held {held >> 20} MiB")
 
     def test_thousands_of_tiny_frames(self):
         count = 20_000
