@@ -36,6 +36,7 @@ constexpr const char* kCgroupMount = "/sys/fs/cgroup";
 constexpr auto kFirstSession = 10s;
 // Foreign writers in our subtree are looked for this often: it is a report, not a fight.
 constexpr auto kLookAround = 10s;
+constexpr auto kLookAgain = 1s;  // while the job tree is missing
 constexpr auto kStopGrace = 2s;
 constexpr std::uint64_t kSmallestReserve = 512ULL << 20;  // design: max(10% of RAM, 512 MiB)
 
@@ -67,6 +68,7 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
       server_(io, server_limits(state_.config.limits)),
       service_({io, state_, jobs_, launcher_, server_,
                 [this](const config::PriceClass& row) { return read_class(row); },
+                [this] { return restore_tree(); },
                 options_.version}),
       hangup_(io, SIGHUP),
       look_timer_(io),
@@ -292,20 +294,62 @@ void Node::keep_running_config() {
     (void)::rename(fresh.c_str(), kRunningConfig);
 }
 
+bool Node::tree_is_there() const {
+  return ::access((state_.tree_path + "/cgroup.procs").c_str(), F_OK) == 0;
+}
+
+bool Node::tree_is_whole() const {
+  return tree_is_there() && tree_ && tree_->complete(state_.config.classes);
+}
+
 asio::awaitable<void> Node::look_around() {
   while (!stopping_) {
-    look_timer_.expires_after(kLookAround);
+    look_timer_.expires_after(tree_is_whole() ? kLookAround : kLookAgain);
     co_await look_timer_.async_wait(use_result);
-    if (stopping_ || !tree_) continue;
-    tree_->remove_unused(state_.config.classes);
+    if (stopping_) co_return;
+    co_await restore_tree();
     std::vector<std::string> warnings;
-    for (const auto& path : tree_->foreign())
-      warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
+    if (!tree_is_whole())
+      warnings.push_back("the job tree is not whole; systemctl status tariff-jobs");
+    else
+      for (const auto& path : tree_->foreign())
+        warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
     for (const auto& text : warnings)
       if (std::find(state_.warnings.begin(), state_.warnings.end(), text) == state_.warnings.end())
         log(LogLevel::Warning, text);
     state_.warnings = std::move(warnings);
   }
+}
+
+/// When the holder dies, systemd removes every empty cgroup below it (measured on 252), and the whole
+/// tree once the last job has left. Class cgroups are made again at once; the holder, and with it
+/// the tree, when the tree is gone. True: something was mended. The launcher is configured twice,
+/// since its ready leaves went, too.
+asio::awaitable<bool> Node::restore_tree() {
+  if (tree_is_whole()) co_return false;
+  if (!tree_is_there()) {
+    log(LogLevel::Error, "the job tree " + state_.tree_path + " is gone; starting the holder");
+    auto units = systemd::Units::connect({});
+    const auto started = units ? units->start(kHolderUnit) : Status(std::move(units).error());
+    if (!started) log(LogLevel::Error, started.error().text());
+    asio::steady_timer pause(io_, kLookAgain);
+    co_await pause.async_wait(use_result);
+    if (!tree_is_there()) co_return false;
+  }
+  if (auto opened = open_tree(); !opened) {
+    log(LogLevel::Error, opened.error().text());
+    co_return false;
+  }
+  set_memory_limit();
+  const auto complete = configure_request();
+  auto without_leaves = complete;
+  without_leaves.mutable_configure()->set_leaf_pool(0);
+  for (const auto& request : {without_leaves, complete}) {
+    auto reply = co_await launcher_.request(request);
+    if (!reply) log(LogLevel::Error, reply.error().text());
+  }
+  log(LogLevel::Warning, "the job tree was not whole and has been mended");
+  co_return true;
 }
 
 asio::awaitable<void> Node::feed_watchdog() {

@@ -45,6 +45,9 @@ class Node {
   asio::awaitable<void> reload_on_hangup();
   asio::awaitable<void> reload();
   asio::awaitable<void> look_around();
+  asio::awaitable<bool> restore_tree();
+  [[nodiscard]] bool tree_is_there() const;
+  [[nodiscard]] bool tree_is_whole() const;
   asio::awaitable<void> feed_watchdog();
   void launcher_lost(const Error& why);
   void job_changed(const launcher::Record& record);

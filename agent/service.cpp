@@ -167,8 +167,11 @@ asio::awaitable<v1::PlaceReply> PlacementService::launch(const config::Function&
     payload = std::move(*stored);
   }
   crash_point("agent.before_launch");
-  auto reply = co_await d_.launcher.request(
-      launch_request(function, d_.node.config, id, request), payload.get());
+  const auto message = launch_request(function, d_.node.config, id, request);
+  auto reply = co_await d_.launcher.request(message, payload.get());
+  if (reply && reply->message.failure().code() == launcher::CODE_LAUNCH_FAILED &&
+      co_await d_.restore_tree())
+    reply = co_await d_.launcher.request(message, payload.get());
   crash_point("agent.after_launch");
   v1::PlaceReply answer;
   answer.set_id(id);

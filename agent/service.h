@@ -53,6 +53,8 @@ class PlacementService {
     LauncherClient& launcher;
     ipc::Server& server;
     std::function<ClassReading(const config::PriceClass&)> read_class;
+    /// Mends the job tree if it is not whole; true if it did, and a launch is worth another try.
+    std::function<asio::awaitable<bool>()> restore_tree;
     std::string version;
   };
   explicit PlacementService(Dependencies dependencies);

@@ -101,6 +101,13 @@ Status ClassTree::ensure(const std::vector<config::PriceClass>& classes,
   return ok();
 }
 
+bool ClassTree::complete(const std::vector<config::PriceClass>& classes) const {
+  return std::all_of(classes.begin(), classes.end(), [&](const auto& row) {
+    return ::faccessat(directory_.get(), (directory_name(row) + "/cgroup.procs").c_str(), F_OK, 0) ==
+           0;
+  });
+}
+
 /// The directory, and the controllers for its leaves.
 Status ClassTree::make(const std::string& name) const {
   if (::mkdirat(directory_.get(), name.c_str(), 0755) < 0 && errno != EEXIST)

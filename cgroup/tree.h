@@ -49,6 +49,9 @@ class ClassTree {
   /// call it again later.
   void remove_unused(const std::vector<config::PriceClass>& classes) const;
 
+  /// Whether every class has its cgroup. systemd removes empty ones when the holder dies (measured).
+  [[nodiscard]] bool complete(const std::vector<config::PriceClass>& classes) const;
+
   [[nodiscard]] Result<ClassUsage> read(const config::PriceClass& price_class) const;
 
   /// Cgroups in the tree that neither we nor the launcher made, relative to it.

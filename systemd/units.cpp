@@ -111,6 +111,15 @@ Result<std::string> Units::control_group(const std::string& unit) {
   return out;
 }
 
+Status Units::start(const std::string& unit) {
+  BusError reply;
+  const int error = ::sd_bus_call_method(bus_.get(), kManager, kManagerPath, kManagerInterface,
+                                         "StartUnit", &reply.raw, nullptr, "ss", unit.c_str(),
+                                         "replace");
+  if (error < 0) return bus_failure("cannot start " + unit + " through systemd", -error, &reply);
+  return ok();
+}
+
 Status Units::set_runtime(const std::string& unit, const std::vector<UnitProperty>& properties) {
   const std::string what = "cannot set properties of " + unit + " through systemd";
   sd_bus_message* raw = nullptr;

@@ -43,6 +43,9 @@ class Units {
   /// exist or does not run. Requires: the name ends with .service, .slice, .scope or .socket.
   Result<std::string> control_group(const std::string& unit);
 
+  /// Asks systemd to start a unit; returns when the job is queued, not when it is done.
+  Status start(const std::string& unit);
+
   /// SetUnitProperties, until the next boot (a drop-in below /run). All or nothing.
   Status set_runtime(const std::string& unit, const std::vector<UnitProperty>& properties);
 
