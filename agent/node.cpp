@@ -314,6 +314,8 @@ asio::awaitable<void> Node::look_around() {
     else
       for (const auto& path : tree_->foreign())
         warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
+    // A class that left the configuration keeps its cgroup until its last job has ended.
+    if (tree_) tree_->remove_unused(state_.config.classes);
     for (const auto& text : warnings)
       if (std::find(state_.warnings.begin(), state_.warnings.end(), text) == state_.warnings.end())
         log(LogLevel::Warning, text);
