@@ -86,8 +86,9 @@ class LauncherClient {
   Result<bool> receive_packet(int socket);
   void dispatch(LauncherReply reply);
   void close_session();
-  asio::awaitable<Result<LauncherReply>> exchange(launcher::Request request, int descriptor,
-                                                  std::function<void(const launcher::Record&)> each);
+  asio::awaitable<Result<LauncherReply>> exchange(
+      launcher::Request request, int descriptor,
+      std::function<void(const launcher::Record&)> each);
 
   asio::io_context& io_;
   std::string socket_path_;

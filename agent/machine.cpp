@@ -64,7 +64,8 @@ Result<std::string> read_exactly(int fd, std::size_t count) {
     const ssize_t part = ::pread(fd, bytes.data() + done, count - done, static_cast<off_t>(done));
     if (part < 0 && errno == EINTR) continue;
     if (part < 0) return errno_error("cannot read a result", errno);
-    if (part == 0) return Error{ErrorKind::Internal, "a result is shorter than its record says", {}};
+    if (part == 0)
+      return Error{ErrorKind::Internal, "a result is shorter than its record says", {}};
     done += static_cast<std::size_t>(part);
   }
   return bytes;

@@ -154,7 +154,7 @@ Status Node::listen() {
   if (sockets.tcp_listen && sockets.insecure_tcp) {
     if (auto added = server_.listen_tcp(*sockets.tcp_listen); !added) return added;
     log(LogLevel::Warning, "listening on " + *sockets.tcp_listen +
-                               " without authentication (insecure_tcp): every local user can place");
+                               " without authentication (insecure_tcp): any local user can place");
   }
   return ok();
 }
@@ -262,7 +262,8 @@ asio::awaitable<void> Node::reload() {
   state_.config_needs_restart.clear();
   for (const auto& change : config::diff(state_.config, loaded.value->config))
     if (change.applies != config::Applies::Now)
-      state_.config_needs_restart.push_back(change.key + ": " + change.before + " -> " + change.after);
+      state_.config_needs_restart.push_back(change.key + ": " + change.before + " -> " +
+                                            change.after);
   state_.config = config::after_reload(state_.config, loaded.value->config);
   state_.functions = std::move(loaded.value->functions);
   state_.config_error.clear();
@@ -323,8 +324,8 @@ asio::awaitable<void> Node::look_around() {
   }
 }
 
-/// When the holder dies, systemd removes every empty cgroup below it (measured on 252), and the whole
-/// tree once the last job has left. Class cgroups are made again at once; the holder, and with it
+/// When the holder dies, systemd removes every empty cgroup below it (measured on 252), and the
+/// whole tree once the last job has left. Class cgroups are made again at once; the holder, and with it
 /// the tree, when the tree is gone. True: something was mended. The launcher is configured twice,
 /// since its ready leaves went, too.
 asio::awaitable<bool> Node::restore_tree() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `tariffd --reload PID`, what `systemctl reload tariffd` runs: checks the files first, so that a bad
-// one is reported to whoever typed the command, asks the running agent to reload, and returns when
+// `tariffd --reload PID`, what `systemctl reload tariffd` runs: checks the files first, so that a
+// bad one is reported to whoever typed the command, asks the running agent to reload, and returns when
 // it has. systemd 252 has no Type=notify-reload, and a bare kill would return too early.
 #pragma once
 

@@ -86,7 +86,8 @@ void PlacementService::attach() {
   server.on<v1::PlaceRequest, v1::PlaceReply>(
       kService, "Place", [this](CallContext&, const auto& request) { return place(request); });
   server.on<v1::WaitRequest, v1::WaitReply>(
-      kService, "Wait", [this](CallContext& call, const auto& request) { return wait(call, request); });
+      kService, "Wait",
+      [this](CallContext& call, const auto& request) { return wait(call, request); });
   server.on<v1::AcknowledgeRequest, v1::AcknowledgeReply>(
       kService, "Acknowledge",
       [this](CallContext&, const auto& request) { return acknowledge(request); });

@@ -70,7 +70,8 @@ Result<ClassTree> ClassTree::open(std::string path) {
     return std::move(directory).error();
   }
   struct statfs filesystem {};
-  if (::fstatfs(directory->get(), &filesystem) < 0) return errno_error("cannot stat " + path, errno);
+  if (::fstatfs(directory->get(), &filesystem) < 0)
+    return errno_error("cannot stat " + path, errno);
   if (filesystem.f_type != CGROUP2_SUPER_MAGIC || !path.starts_with(kMount))
     return Error{ErrorKind::FailedPrecondition, path + " is not in the cgroup v2 hierarchy", hint};
   auto enabled = read_file_at(directory->get(), "cgroup.subtree_control");
@@ -103,8 +104,8 @@ Status ClassTree::ensure(const std::vector<config::PriceClass>& classes,
 
 bool ClassTree::complete(const std::vector<config::PriceClass>& classes) const {
   return std::all_of(classes.begin(), classes.end(), [&](const auto& row) {
-    return ::faccessat(directory_.get(), (directory_name(row) + "/cgroup.procs").c_str(), F_OK, 0) ==
-           0;
+    const std::string file = directory_name(row) + "/cgroup.procs";
+    return ::faccessat(directory_.get(), file.c_str(), F_OK, 0) == 0;
   });
 }
 

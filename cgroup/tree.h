@@ -38,7 +38,7 @@ std::uint64_t cpu_weight(int rank, int classes, config::CpuEnforcement enforceme
 
 class ClassTree {
  public:
-  /// `path`: the holder's cgroup. FailedPrecondition if it is not in cgroup v2 or lacks controllers.
+  /// `path`: the holder's cgroup. FailedPrecondition if it is not cgroup v2 or lacks controllers.
   static Result<ClassTree> open(std::string path);
 
   /// Makes what is missing, sets limits, and remove_unused().
@@ -49,7 +49,7 @@ class ClassTree {
   /// call it again later.
   void remove_unused(const std::vector<config::PriceClass>& classes) const;
 
-  /// Whether every class has its cgroup. systemd removes empty ones when the holder dies (measured).
+  /// Whether every class has its cgroup. systemd removes empty ones when the holder dies.
   [[nodiscard]] bool complete(const std::vector<config::PriceClass>& classes) const;
 
   [[nodiscard]] Result<ClassUsage> read(const config::PriceClass& price_class) const;

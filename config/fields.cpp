@@ -66,7 +66,8 @@ const Value* Fields::of_kind(std::string_view key, Value::Kind kind) {
   const Value& value = found->value;
   if (value.kind == kind) return &value;
   if (value.kind == Value::Kind::Null) {
-    report_.error(value.position, in_quotes(key) + " has no value", "give it one or remove the key");
+    report_.error(value.position, in_quotes(key) + " has no value",
+                  "give it one or remove the key");
   } else {
     report_.error(value.position, in_quotes(key) + " is " + kind_text(kind) + ", but here is " +
                                       kind_text(value.kind),

@@ -35,7 +35,8 @@ std::string class_table(const v1::StatusReply& status) {
                std::to_string(row->swapped()), std::to_string(row->done()),
                std::to_string(row->failed()), latency(*row, row->latency_p50_us()),
                latency(*row, row->latency_p99_us()), duration_text(microseconds(row->cpu_us())),
-               bytes_text(row->memory_bytes()), row->cost().empty() ? "0" : printable(row->cost())});
+               bytes_text(row->memory_bytes()),
+               row->cost().empty() ? "0" : printable(row->cost())});
   return table.text();
 }
 

@@ -20,7 +20,8 @@ from agent_client import Agent, CallError, job_of
 
 CONFIG = Path("/etc/tariff/tariffd.yaml")
 ARMS = {"alone": "fifo", "classes": "fifo", "equal": "none", "weight": "weight"}
-OVERLOAD = 4        # bulk jobs in flight per CPU
+OVERLOAD = 4        # bulk jobs in flight per class CPU
+PICTURE = "400x300"  # what `resize` is given: small enough that some end in a block
 PERIOD = 0.33       # seconds between two requests of one function
 CLIENT_PRIORITY = 57  # above the classes (10..39), below the launcher (58)
 TARGET_CPU = 0.1    # seconds of CPU per request: shorter ones drown in the emulator's noise
@@ -107,10 +108,28 @@ def block(agent, work, load, seconds):
         time.sleep(0.01)
 
 
-def spinners():
-    code = "while True: pass"
-    return [subprocess.Popen(["chrt", "-i", "0", sys.executable, "-c", code])
-            for _ in range(os.cpu_count())]
+def reserve_cpu():
+    """The first CPU for the system and the daemons, the others for jobs (operator's guide, "CPUs")."""
+    for unit in ("system.slice", "user.slice", "init.scope", "tariffd.service",
+                 "tariff-launcher.service"):
+        subprocess.run(["systemctl", "set-property", "--runtime", unit, "AllowedCPUs=0"], check=True)
+    subprocess.run(["systemctl", "set-property", "--runtime", "tariff-jobs.service",
+                    f"AllowedCPUs=1-{os.cpu_count() - 1}"], check=True)
+    return os.cpu_count() - 1
+
+
+class Spinners:
+    """An idle-class busy loop on every CPU, in units of their own, outside the reserved slices."""
+
+    def __init__(self, count):
+        self.units = [f"spinner-{number}.service" for number in range(count)]
+        for unit in self.units:
+            subprocess.run(["systemd-run", "-q", f"--unit={unit}", "--slice=spinner.slice",
+                            "-pCPUSchedulingPolicy=idle", sys.executable, "-c",
+                            "while True: pass"], check=True)
+
+    def end(self):
+        subprocess.run(["systemctl", "stop", *self.units], check=True)
 
 
 def main():
@@ -120,15 +139,17 @@ def main():
     parser.add_argument("--picture", default="/usr/share/tariff/examples/web/picture.png")
     options = parser.parse_args()
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(CLIENT_PRIORITY))
+    class_cpus = reserve_cpu()
     agent = Agent()
     work = calibrate(agent)
-    picture = Path(options.picture).read_bytes()
+    picture = subprocess.run(["convert", options.picture, "-resize", PICTURE, "png:-"], check=True,
+                             capture_output=True).stdout
     samples = {arm: {name: [] for name in (*FRONT, "resize")} for arm in ARMS}
     for _ in range(options.blocks):
         for arm, mode in ARMS.items():
             enforce(mode)
-            load = None if arm == "alone" else Load(agent, OVERLOAD * os.cpu_count(), picture)
-            idle = spinners() if arm == "alone" else []
+            load = None if arm == "alone" else Load(agent, OVERLOAD * class_cpus, picture)
+            idle = Spinners(os.cpu_count()) if arm == "alone" else None
             for function, job in block(agent, work, load, options.seconds):
                 samples[arm][function].append(
                     {"latency": job.ended, "cpu": job.cpu, "pressure": job.pressure,
@@ -138,12 +159,11 @@ def main():
                     {"latency": job.ended, "cpu": job.cpu, "pressure": job.pressure,
                      "cost": float(job.cost)} for job in load.done]
                 load.end()
-            for process in idle:
-                process.kill()
-                process.wait()
+            if idle:
+                idle.end()
     enforce("fifo")
     kernel = os.uname().release
-    print(json.dumps({"cpus": os.cpu_count(), "kernel": kernel, "work": work, "blocks": options.blocks,
+    print(json.dumps({"cpus": os.cpu_count(), "class_cpus": class_cpus, "kernel": kernel, "work": work, "blocks": options.blocks,
                       "block_seconds": options.seconds, "samples": samples}))
 
 

@@ -71,7 +71,7 @@ def sentence(lines):
 
 def footnote(figures):
     counts = [len(figures["samples"][arm]["home"]) for arm, _ in ARMS]
-    return (f"{figures['cpus']} CPUs, Linux {figures['kernel']}, {figures['blocks']} interleaved blocks of "
+    return (f"{figures['cpus']} CPUs, {figures['class_cpus']} of them for jobs, Linux {figures['kernel']}, {figures['blocks']} interleaved blocks of "
             f"{figures['block_seconds']:.0f} s a regime, {min(counts)} to {max(counts)} calls of `home` in "
             "each; latency from acceptance to end, as the job's record says. Emulated guests are slow: "
             "compare columns, not milliseconds. `alone` has an idle-class spinner on every CPU.\n")
@@ -79,5 +79,5 @@ def footnote(figures):
 
 def as_json(figures, lines):
     return {"rows": lines, "sentence": sentence(lines).strip(),
-            **{key: figures[key] for key in ("cpus", "kernel", "work", "blocks", "block_seconds")},
+            **{key: figures[key] for key in ("cpus", "class_cpus", "kernel", "work", "blocks", "block_seconds")},
             "samples": figures["samples"]}

@@ -52,7 +52,8 @@ TEST_CASE("a wait returns when the job has ended and not before") {
   jobs.apply(record_of("a", launcher::STATE_RUNNING));
   CHECK(wait_returns(io, jobs, "a", [&] { jobs.apply(record_of("a", launcher::STATE_ENDED)); }));
   jobs.apply(record_of("b", launcher::STATE_RUNNING));
-  CHECK_FALSE(wait_returns(io, jobs, "b", [&] { jobs.apply(record_of("b", launcher::STATE_ENDING)); }));
+  CHECK_FALSE(
+      wait_returns(io, jobs, "b", [&] { jobs.apply(record_of("b", launcher::STATE_ENDING)); }));
 }
 
 TEST_CASE("a launch reply that arrives after the job's end does not bring it back to life") {
