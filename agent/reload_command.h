@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tariffd --reload PID`, what `systemctl reload tariffd` runs: checks the files first, so that a
-// bad one is reported to whoever typed the command, asks the running agent to reload, and returns when
-// it has. systemd 252 has no Type=notify-reload, and a bare kill would return too early.
+// bad one is reported to whoever typed the command, asks the running agent to reload, and returns
+// when it has. systemd 252 has no Type=notify-reload, and a bare kill would return too early.
 #pragma once
 
 #include <string>

@@ -128,7 +128,7 @@ void add_job_commands(CLI::App& app, CommandLine& line) {
   watch->add_option("ID", line.watch_id, "Only this job, until it has ended");
 }
 
-/// The first word that is no option nor the value of one; CLI11 only says that a command is missing.
+/// The first word that is no option nor the value of one; CLI11 says only that a command lacks.
 std::string first_word(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
