@@ -265,6 +265,7 @@ void Supervisor::on_acknowledge(const Request& request) {
   if (record != nullptr && record->state != JobState::Ended)
     return refuse(request.sequence(), CODE_NOT_ENDED, "job " + id + " has not ended");
   if (record != nullptr) table_.acknowledge(id, monotonic_now());
+  jobs_->on_due(monotonic_now());  // dropped before it is answered
   Response response;
   response.set_sequence(request.sequence());
   response.mutable_acknowledge();

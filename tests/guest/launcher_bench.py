@@ -55,16 +55,24 @@ class Bench:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, env=environment, stderr=log,
                                             preexec_fn=enter)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not os.path.exists(self.socket):
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the launcher did not start:\n{self.log.read_text()}")
             time.sleep(0.02)
-        time.sleep(0.05)  # bound is not yet listening
-        client = Client(self.socket)
+        client = self.connect(until)
         if configure:
             self.configure(client, **settings)
         return client
+
+    def connect(self, until):
+        while True:
+            try:
+                return Client(self.socket)
+            except ConnectionRefusedError:  # bound, but not yet listening
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
 
     def start_client(self, configure=False):
         client = Client(self.socket)
