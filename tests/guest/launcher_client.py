@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of the launcher's protocol, for tests: SOCK_SEQPACKET, one protobuf message per packet,
-descriptors by SCM_RIGHTS. The message definitions are read from launcher/protocol.proto, so that
-the test needs no generated code and follows every change of it."""
+descriptors by SCM_RIGHTS. The message definitions are read from a copy of launcher/protocol.proto
+(a guest has this directory only), so the test needs no generated code."""
 
 import array
 import os
@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-PROTO = pathlib.Path(__file__).with_name("launcher.proto")  # a link, copied with this directory
+PROTO = pathlib.Path(__file__).with_name("launcher.proto")  # a copy, checked by ctest
 VARINTS = ("uint32", "uint64", "int32", "int64", "bool")
 
 
