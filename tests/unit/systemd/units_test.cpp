@@ -131,6 +131,21 @@ TEST_CASE("properties are set at run time and infinity is spelled systemd's way"
         "TasksMax=18446744073709551615");
 }
 
+TEST_CASE("a unit is started without waiting for it", "[systemd]") {
+  std::string seen;
+  FakeBus bus([&seen](sd_bus_message* message) {
+    const char* unit = nullptr;
+    const char* mode = nullptr;
+    ::sd_bus_message_read(message, "ss", &unit, &mode);
+    seen = std::string(::sd_bus_message_get_member(message)) + " " + unit + " " + mode;
+    return ::sd_bus_reply_method_return(message, "o", "/org/freedesktop/systemd1/job/7");
+  });
+  auto units = Units::connect(bus.options());
+  REQUIRE(units);
+  CHECK(units->start("tariff-jobs.service"));
+  CHECK(seen == "StartUnit tariff-jobs.service replace");
+}
+
 TEST_CASE("what systemd refuses is said in its own words", "[systemd]") {
   FakeBus bus([](sd_bus_message* message) {
     return ::sd_bus_reply_method_errorf(message, "org.freedesktop.DBus.Error.InvalidArgs",
