@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-PROTO = pathlib.Path(__file__).with_name("launcher.proto")  # a copy, checked by ctest
+PROTO = pathlib.Path(__file__).with_name("launcher.proto")  # a copy, checked by a unit test
 VARINTS = ("uint32", "uint64", "int32", "int64", "bool")
 
 

@@ -11,7 +11,4 @@ tariff_unit_test(config tariff_config)
 target_compile_definitions(test-config PRIVATE
   TARIFF_BAD_CONFIGS="${CMAKE_CURRENT_SOURCE_DIR}/config/bad"
   TARIFF_SHIPPED_CONFIG="${CMAKE_SOURCE_DIR}/etc/tariffd.yaml")
-# Guest tests read the launcher's protocol from their own directory.
-add_test(NAME launcher-protocol-copy
-         COMMAND ${CMAKE_COMMAND} -E compare_files ${CMAKE_SOURCE_DIR}/launcher/protocol.proto
-                 ${CMAKE_SOURCE_DIR}/tests/guest/launcher.proto)
+target_compile_definitions(test-launcher PRIVATE TARIFF_SOURCE="${CMAKE_SOURCE_DIR}")

@@ -3,9 +3,12 @@
 // A line here is never changed, only added: the other side may be older than this build.
 #include "launcher/protocol.pb.h"
 
+#include <fcntl.h>
+
 #include <string>
 #include <string_view>
 
+#include "base/fd.h"
 #include "launcher/protocol_version.h"
 #include "support/catch.h"
 
@@ -107,4 +110,13 @@ TEST_CASE("versions without overlap do not agree") {
   CHECK_FALSE(agree({1, 1}, {2, 3}).has_value());
   CHECK_FALSE(agree({2, 3}, {1, 1}).has_value());
   CHECK_FALSE(agree({1, 1}, {0, 0}).has_value());  // a Hello without versions
+}
+
+TEST_CASE("the guest tests speak the protocol as it is") {
+  // A guest sees the tests' directory only, so its client has a copy.
+  const auto text = tariff::read_file_at(AT_FDCWD, TARIFF_SOURCE "/launcher/protocol.proto");
+  const auto copy = tariff::read_file_at(AT_FDCWD, TARIFF_SOURCE "/tests/guest/launcher.proto");
+  REQUIRE(text.has_value());
+  REQUIRE(copy.has_value());
+  CHECK(*text == *copy);
 }
