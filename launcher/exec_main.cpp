@@ -7,8 +7,10 @@
 //     starved process that holds it would stop every other launch.
 //   - The class priority comes last of all: what runs before is our code, what runs after is the
 //     handler's, so user code is never above its class.
-//   - The job's mount namespace is handed to the launcher, which drops the last reference: else a
-//     job that is preempted while it exits would hold namespace_sem.
+//   - The job's namespaces are handed to the launcher, which drops the last references: else a job
+//     that is preempted while it exits would hold namespace_sem, and the kernel worker that frees
+//     the IPC namespace would run on the job's CPU, starve there behind lower classes, and hold up
+//     every later mount (measured: launches that wait for 1 to 2 s).
 // Static, so that it needs no file of the system; the whole program is one thread.
 #include <errno.h>
 #include <fcntl.h>
@@ -82,12 +84,19 @@ void reach_class_priority(const ExecOptions& options) {
 
 bool absent_is_fine() { return errno == ENOENT || errno == EINVAL; }
 
+void hand_over_namespace(const char* path) {
+  const int own = ::open(path, O_RDONLY | O_CLOEXEC);
+  require(own >= 0, ExecStage::Namespaces);
+  send_status(ExecStage::Namespaces, 0, own);
+  ::close(own);
+}
+
 /// Nothing that a uid leaves behind may outlive its leaf, so whatever it can write is private:
 /// /tmp, /var/tmp, /dev/shm and IPC. The rest of the tree is read-only.
 void make_private_tree() {
   require(::unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0, ExecStage::Namespaces);
-  const int own = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-  require(own >= 0, ExecStage::Namespaces);
+  hand_over_namespace("/proc/self/ns/mnt");
+  hand_over_namespace("/proc/self/ns/ipc");
   mount_attr tree{};
   tree.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID;
   tree.propagation = MS_PRIVATE;
@@ -103,8 +112,6 @@ void make_private_tree() {
   // RCU grace period, hence for a kworker that hogs starve (measured: 1 s per launch).
   require(::mount("mqueue", "/dev/mqueue", "mqueue", flags, nullptr) == 0 || absent_is_fine(),
           ExecStage::Mounts);
-  send_status(ExecStage::Namespaces, 0, own);
-  ::close(own);
 }
 
 /// With CAP_SYS_RESOURCE the value also becomes the lowest that the job can choose.

@@ -33,7 +33,7 @@ bool parse_exec_options(int argc, char** argv, ExecOptions& options, std::string
 /// What a message on the status channel is about.
 enum class ExecStage : std::uint32_t {
   FirstRan = 0,      ///< no failure: about to exec, in the class's priority, at `time_ns`
-  Namespaces = 1,    ///< no failure if error == 0: carries the job's mount namespace (SCM_RIGHTS)
+  Namespaces = 1,    ///< no failure if error == 0: carries a namespace of the job (SCM_RIGHTS)
   Options = 2,
   Mounts = 3,
   Limits = 4,

@@ -154,7 +154,7 @@ void Jobs::on_status(Job& job) {
                                                              : EndReason::LaunchFailed,
                                 failure_text(status, job.handler_path));
     } else {
-      job.mount_namespace = std::move(received->attached);
+      job.namespaces.push_back(std::move(received->attached));
     }
   }
 }
@@ -305,8 +305,8 @@ void Jobs::emptied(const std::string& id, const JobUsage& usage,
     parts_.loop.post([this, uid] { parts_.table.free_uid(uid); });
   });
   // Nobody but us can enter it any more, so the uid need not wait for this.
-  auto space = std::make_shared<Fd>(std::move(job.mount_namespace));
-  closers_->run([space] { space->reset(); });
+  auto spaces = std::make_shared<std::vector<Fd>>(std::move(job.namespaces));
+  closers_->run([spaces] { spaces->clear(); });
   jobs_.erase(id);
 }
 

@@ -85,7 +85,7 @@ class Jobs {
   Workers* launchers_ = nullptr;  // clone3; a hanging one holds up only itself
   Workers* readers_ = nullptr;    // usage, samples
   Workers* enders_ = nullptr;     // TERM and KILL wait behind nobody's read
-  Workers* closers_ = nullptr;    // drop the last reference to a job's mount namespace
+  Workers* closers_ = nullptr;    // drop the last references to a job's namespaces
   Fd first_reads_;                // inotify: IN_ACCESS on the jobs' payloads
   std::uint64_t stderr_rate_ = 65'536;
   std::unordered_map<std::string, std::unique_ptr<Job>> jobs_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "launcher/jobs.h"
 
@@ -44,7 +45,7 @@ struct Jobs::Job {
   JobStdio stdio;
   Fd events;           ///< cgroup.events, read at least once: a change is reported by EPOLLPRI
   Child child;
-  Fd mount_namespace;  ///< dropped by a worker: see exec_main.cpp
+  std::vector<Fd> namespaces;  ///< dropped by a worker: see exec_main.cpp
   int first_read_watch = -1;
   Nanos launched = 0;
   std::unique_ptr<StderrRelay> errors;
