@@ -74,7 +74,9 @@ class Job:
         fields = parse(data)
         self.id = first(fields, 1, b"").decode()
         self.price_class = first(fields, 6, b"").decode()
+        self.launched = first(fields, 10) / 1e9
         self.first_ran = first(fields, 11) / 1e9
+        self.main_exited = first(fields, 14) / 1e9
         self.ended = first(fields, 15) / 1e9
         self.end_reason = first(fields, 16)  # 1 = exited
         self.exit_status = first(fields, 17)
