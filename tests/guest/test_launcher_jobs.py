@@ -28,15 +28,12 @@ class LauncherCase(unittest.TestCase):
         print(log, end="")
 
     def setUp(self):
-        self.id = self.id_of()
-
-    def id_of(self, suffix=""):
-        return self._testMethodName[:50] + suffix
+        self.job = self._testMethodName[:50]
 
     def sh(self, script, **more):
         """Runs a shell script as a job; its record and result."""
-        record = self.client.run(self.id, ["/bin/sh", "-c", script], **more)
-        return record, self.client.result(self.id).decode(errors="replace")
+        record = self.client.run(self.job, ["/bin/sh", "-c", script], **more)
+        return record, self.client.result(self.job).decode(errors="replace")
 
 
 class Identity(LauncherCase):
@@ -74,8 +71,8 @@ class Identity(LauncherCase):
         self.assertIn("/var/tmp:", text)
         self.assertIn("here\n", text)
         self.assertEqual(text.count("Read-only file system"), 3, text)
-        again = self.client.run(self.id + "2", ["/bin/sh", "-c", script])
-        text = self.client.result(self.id + "2").decode()
+        again = self.client.run(self.job + "2", ["/bin/sh", "-c", script])
+        text = self.client.result(self.job + "2").decode()
         self.assertEqual(text.split("Shared")[0].count("here"), 1, text)  # its own, by /var/tmp
         self.assertNotEqual(record["uid"], again["uid"])
         for place in ("/tmp/here", "/dev/shm/here", "/var/tmp/here"):
@@ -84,7 +81,7 @@ class Identity(LauncherCase):
                                                   text=True).stdout)
 
     def test_uids_of_running_jobs_differ(self):
-        ids = [self.id + str(number) for number in range(6)]
+        ids = [self.job + str(number) for number in range(6)]
         for id in ids:
             self.client.launch(id, ["/bin/sleep", "60"])
         records = self.client.list()
@@ -107,11 +104,11 @@ class ClassOnTheCpu(LauncherCase):
         sampler = threading.Thread(target=self.sample)
         sampler.start()
         for name in ("bulk", "critical"):
-            self.client.launch(f"{self.id}-{name}", [
+            self.client.launch(f"{self.job}-{name}", [
                 "/bin/sh", "-c", "i=0; while [ $i -lt 50 ]; do sleep 3 & i=$((i+1)); done; wait"],
                 class_run=name, class_asked=name)
         for name in ("bulk", "critical"):
-            record = self.client.wait_ended(f"{self.id}-{name}", 120)
+            record = self.client.wait_ended(f"{self.job}-{name}", 120)
             self.assertEqual(reason(record), "EXITED")
         self.stop = True
         sampler.join()
@@ -148,8 +145,8 @@ class ClassOnTheCpu(LauncherCase):
 class Stdio(LauncherCase):
     def test_payload_and_result(self):
         payload = bytes(range(256)) * 4096
-        record = self.client.run(self.id, ["/bin/cat"], payload=payload)
-        self.assertEqual(self.client.result(self.id), payload)
+        record = self.client.run(self.job, ["/bin/cat"], payload=payload)
+        self.assertEqual(self.client.result(self.job), payload)
         self.assertEqual(record["initialised_by"], 2)
         self.assertGreaterEqual(record["initialised_ns"], record["first_ran_ns"])
         self.assertLessEqual(record["initialised_ns"], record["main_exited_ns"])
@@ -168,7 +165,7 @@ class Stdio(LauncherCase):
 
     def test_a_result_of_exactly_the_maximum_is_whole(self):
         for size in (0, 1, 999, 1000, 4095, 4096, 4097):
-            id = f"{self.id}-{size}"
+            id = f"{self.job}-{size}"
             record = self.client.run(id, ["/usr/bin/head", "-c", str(size), "/dev/zero"],
                                      result_max=size)
             self.assertEqual((reason(record), record["result_bytes"]), ("EXITED", size))
@@ -176,14 +173,14 @@ class Stdio(LauncherCase):
 
     def test_one_byte_more_than_the_maximum_is_too_large(self):
         for size in (0, 1000, 4095, 4096):
-            record = self.client.run(f"{self.id}-{size}",
+            record = self.client.run(f"{self.job}-{size}",
                                      ["/usr/bin/head", "-c", str(size + 1), "/dev/zero"],
                                      result_max=size)
             self.assertEqual(reason(record), "RESULT_TOO_LARGE", size)
             self.assertEqual(record["result_bytes"], 0)
 
     def test_four_gigabytes_end_as_too_large_and_take_no_memory(self):
-        record = self.client.run(self.id, ["/usr/bin/head", "-c", "4294967296", "/dev/zero"],
+        record = self.client.run(self.job, ["/usr/bin/head", "-c", "4294967296", "/dev/zero"],
                                  result_max=1 << 20, timeout=60)
         self.assertEqual(reason(record), "RESULT_TOO_LARGE")
         self.assertIn("1048576", record["message"])
@@ -205,14 +202,14 @@ class Stdio(LauncherCase):
         self.assertEqual(text, "before\n")
 
     def test_a_result_is_read_only_and_survives_the_agent(self):
-        self.client.run(self.id, ["/usr/bin/head", "-c", "200000", "/dev/zero"])
-        sequence = self.client.send("fetch_result", id=self.id)
+        self.client.run(self.job, ["/usr/bin/head", "-c", "200000", "/dev/zero"])
+        sequence = self.client.send("fetch_result", id=self.job)
         _, fd = self.client.reply(sequence)
         with self.assertRaises(OSError):
             os.write(fd, b"x")
         os.close(fd)
         other = self.bench.start_client()
-        self.assertEqual(len(other.result(self.id)), 200000)
+        self.assertEqual(len(other.result(self.job)), 200000)
         self.client.close()
         type(self).client = other
 
@@ -231,7 +228,7 @@ class Stdio(LauncherCase):
         fields = "JOB_ID,CLASS,FUNCTION,SYSLOG_IDENTIFIER,PRIORITY,MESSAGE"
         for _ in range(50):
             lines = subprocess.run(
-                ["journalctl", f"JOB_ID={self.id}", "-o", "export", f"--output-fields={fields}"],
+                ["journalctl", f"JOB_ID={self.job}", "-o", "export", f"--output-fields={fields}"],
                 capture_output=True, text=True).stdout.split("\n")
             if "MESSAGE=no newline" in lines:
                 break
@@ -255,22 +252,22 @@ class Stdio(LauncherCase):
 
 class Ends(LauncherCase):
     def test_a_handler_that_cannot_be_executed(self):
-        record = self.client.run(self.id, ["/nonexistent/handler"])
+        record = self.client.run(self.job, ["/nonexistent/handler"])
         self.assertEqual(reason(record), "EXEC_FAILED")
         self.assertEqual(record["message"], "cannot execute /nonexistent/handler: "
                                             "No such file or directory (ENOENT)")
-        record = self.client.run(self.id + "2", ["/etc/passwd"])
+        record = self.client.run(self.job + "2", ["/etc/passwd"])
         self.assertIn("(EACCES)", record["message"])
-        record = self.client.run(self.id + "3", ["/bin/true"], working_directory="/nonexistent")
+        record = self.client.run(self.job + "3", ["/bin/true"], working_directory="/nonexistent")
         self.assertEqual(reason(record), "EXEC_FAILED")
         self.assertIn("working directory", record["message"])
-        record = self.client.run(self.id + "4", ["/bin/true"], working_directory="/root")
+        record = self.client.run(self.job + "4", ["/bin/true"], working_directory="/root")
         self.assertIn("(EACCES)", record["message"])
 
     def test_exit_status_and_signal(self):
-        record = self.client.run(self.id, ["/bin/sh", "-c", "exit 42"])
+        record = self.client.run(self.job, ["/bin/sh", "-c", "exit 42"])
         self.assertEqual((reason(record), record["exit_status"]), ("EXITED", 42))
-        record = self.client.run(self.id + "2", ["/bin/sh", "-c", "kill -SEGV $$"])
+        record = self.client.run(self.job + "2", ["/bin/sh", "-c", "kill -SEGV $$"])
         self.assertEqual((reason(record), record["signal"]), ("SIGNALED", 11))
 
     def test_what_is_left_of_the_leaf_is_killed(self):
@@ -281,63 +278,63 @@ class Ends(LauncherCase):
             ["ps", "-eo", "uid"], capture_output=True, text=True).stdout.split())
 
     def test_a_job_that_ignores_term_is_killed_after_the_grace_time(self):
-        self.client.launch(self.id, ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
-        self.client.wait_event(self.id, lambda record: record["first_ran_ns"])
+        self.client.launch(self.job, ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+        self.client.wait_event(self.job, lambda record: record["first_ran_ns"])
         time.sleep(0.5)
         asked = time.monotonic_ns()
-        self.client.ask("end", id=self.id, reason=ENUM["REASON_CANCELLED"])
-        record = self.client.wait_ended(self.id)
+        self.client.ask("end", id=self.job, reason=ENUM["REASON_CANCELLED"])
+        record = self.client.wait_ended(self.job)
         self.assertEqual((reason(record), record["signal"]), ("CANCELLED", 9))
         self.assertGreater(record["main_exited_ns"] - asked, nanoseconds(0.9))
 
     def test_a_job_that_obeys_term_is_not_killed(self):
-        self.client.launch(self.id, ["/bin/sh", "-c",
+        self.client.launch(self.job, ["/bin/sh", "-c",
                                      "trap 'echo bye; exit 4' TERM; while :; do sleep 0.1; done"])
-        self.client.wait_event(self.id, lambda record: record["first_ran_ns"])
+        self.client.wait_event(self.job, lambda record: record["first_ran_ns"])
         time.sleep(0.5)
-        self.client.ask("end", id=self.id, reason=ENUM["REASON_CANCELLED"])
-        record = self.client.wait_ended(self.id)
+        self.client.ask("end", id=self.job, reason=ENUM["REASON_CANCELLED"])
+        record = self.client.wait_ended(self.job)
         self.assertEqual((reason(record), record["exit_status"]), ("CANCELLED", 4))
-        self.assertEqual(self.client.result(self.id), b"bye\n")
+        self.assertEqual(self.client.result(self.job), b"bye\n")
 
     def test_timeout(self):
-        record = self.client.run(self.id, ["/bin/sleep", "60"], timeout_ns=nanoseconds(0.5))
+        record = self.client.run(self.job, ["/bin/sleep", "60"], timeout_ns=nanoseconds(0.5))
         self.assertEqual(reason(record), "TIMEOUT")
         self.assertGreaterEqual(record["main_exited_ns"] - record["first_ran_ns"],
                                 nanoseconds(0.5))
 
     def test_cpu_timeout(self):
         self.sh("sleep 0.3", cpu_timeout_ns=nanoseconds(10))
-        record = self.client.run(self.id + "2", ["/bin/sh", "-c", "while :; do :; done"],
+        record = self.client.run(self.job + "2", ["/bin/sh", "-c", "while :; do :; done"],
                                  cpu_timeout_ns=nanoseconds(0.5))
         self.assertEqual(reason(record), "CPU_TIMEOUT")
         self.assertGreaterEqual(record["cpu_us"], 500_000)
 
     def test_deadline(self):
-        record = self.client.run(self.id, ["/bin/sleep", "60"],
+        record = self.client.run(self.job, ["/bin/sleep", "60"],
                                  deadline_ns=time.monotonic_ns() + nanoseconds(0.7))
         self.assertEqual(reason(record), "DEADLINE")
 
     def test_a_deadline_that_has_passed(self):
-        record = self.client.run(self.id, ["/bin/sleep", "60"], deadline_ns=1)
+        record = self.client.run(self.job, ["/bin/sleep", "60"], deadline_ns=1)
         self.assertEqual(reason(record), "DEADLINE")
 
     def test_time_frozen_is_not_run_time(self):
-        launch = self.client.launch(self.id, ["/bin/sleep", "60"], timeout_ns=nanoseconds(1.5))
+        launch = self.client.launch(self.job, ["/bin/sleep", "60"], timeout_ns=nanoseconds(1.5))
         freezer = self.bench.tree / launch["record"]["leaf"] / "cgroup.freeze"
-        self.client.wait_event(self.id, lambda record: record["first_ran_ns"])
+        self.client.wait_event(self.job, lambda record: record["first_ran_ns"])
         freezer.write_text("1")
         time.sleep(2.5)
-        self.assertNotIn(self.id, self.client.ended)
+        self.assertNotIn(self.job, self.client.ended)
         freezer.write_text("0")
-        record = self.client.wait_ended(self.id)
+        record = self.client.wait_ended(self.job)
         self.assertEqual(reason(record), "TIMEOUT")
         self.assertGreater(record["frozen_ns"], nanoseconds(2))
         self.assertGreaterEqual(record["main_exited_ns"] - record["first_ran_ns"],
                                 nanoseconds(1.5) + record["frozen_ns"])
 
     def test_over_its_own_memory_max(self):
-        record = self.client.run(self.id, ["/usr/bin/tail", "/dev/zero"], memory_max=32 << 20,
+        record = self.client.run(self.job, ["/usr/bin/tail", "/dev/zero"], memory_max=32 << 20,
                                  timeout=90)
         self.assertEqual(reason(record), "OUT_OF_MEMORY", record)
         self.assertGreater(record["memory_peak"], 30 << 20)
@@ -366,18 +363,18 @@ class Requests(LauncherCase):
         self.assertEqual(caught.exception.code, code)
 
     def test_a_repeated_launch_runs_once(self):
-        first = self.client.launch(self.id, ["/bin/sh", "-c", "echo ran"])
-        again = self.client.launch(self.id, ["/bin/sh", "-c", "echo ran"])
+        first = self.client.launch(self.job, ["/bin/sh", "-c", "echo ran"])
+        again = self.client.launch(self.job, ["/bin/sh", "-c", "echo ran"])
         self.assertFalse(first["repeated_id"])
         self.assertTrue(again["repeated_id"])
         self.assertEqual(first["record"]["pid"], again["record"]["pid"])
-        self.client.wait_ended(self.id)
-        self.assertEqual(self.client.result(self.id), b"ran\n")
-        ended = self.client.launch(self.id, ["/bin/sh", "-c", "echo ran"])
+        self.client.wait_ended(self.job)
+        self.assertEqual(self.client.result(self.job), b"ran\n")
+        ended = self.client.launch(self.job, ["/bin/sh", "-c", "echo ran"])
         self.assertEqual(ended["record"]["state"], ENUM["STATE_ENDED"])
 
     def test_two_launches_at_once_under_one_id(self):
-        sequences = [self.client.launch(self.id, ["/bin/true"], wait=False) for _ in range(4)]
+        sequences = [self.client.launch(self.job, ["/bin/true"], wait=False) for _ in range(4)]
         replies = {}
         while len(replies) < 4:
             response, _ = self.client.receive()
@@ -386,74 +383,74 @@ class Requests(LauncherCase):
         self.assertEqual(len(set(replies.values())), 1)
 
     def test_an_id_of_another_function_or_payload(self):
-        self.client.run(self.id, ["/bin/true"])
+        self.client.run(self.job, ["/bin/true"])
         with self.assertRaises(Refused) as caught:
-            self.client.launch(self.id, ["/bin/true"], function="other")
+            self.client.launch(self.job, ["/bin/true"], function="other")
         self.assertEqual(caught.exception.code, "CODE_ID_IN_USE")
         with self.assertRaises(Refused):
-            self.client.launch(self.id, ["/bin/true"], payload_digest="other")
+            self.client.launch(self.job, ["/bin/true"], payload_digest="other")
 
     def test_acknowledged_is_expired_and_not_unknown(self):
-        self.client.run(self.id, ["/bin/true"])
-        self.client.ask("acknowledge", id=self.id)
-        self.client.ask("acknowledge", id=self.id)
-        self.refused("fetch_result", "CODE_EXPIRED", id=self.id)
-        self.refused("end", "CODE_EXPIRED", id=self.id, reason=ENUM["REASON_CANCELLED"])
+        self.client.run(self.job, ["/bin/true"])
+        self.client.ask("acknowledge", id=self.job)
+        self.client.ask("acknowledge", id=self.job)
+        self.refused("fetch_result", "CODE_EXPIRED", id=self.job)
+        self.refused("end", "CODE_EXPIRED", id=self.job, reason=ENUM["REASON_CANCELLED"])
         with self.assertRaises(Refused) as caught:
-            self.client.launch(self.id, ["/bin/true"])
+            self.client.launch(self.job, ["/bin/true"])
         self.assertEqual(caught.exception.code, "CODE_EXPIRED")
-        self.assertNotIn(self.id, self.client.list())
+        self.assertNotIn(self.job, self.client.list())
 
     def test_unknown_and_not_ended(self):
         self.refused("fetch_result", "CODE_UNKNOWN_JOB", id="nobody")
         self.refused("acknowledge", "CODE_UNKNOWN_JOB", id="nobody")
-        self.client.launch(self.id, ["/bin/sleep", "60"])
-        self.refused("fetch_result", "CODE_NOT_ENDED", id=self.id)
-        self.refused("acknowledge", "CODE_NOT_ENDED", id=self.id)
-        self.refused("end", "CODE_INVALID", id=self.id, reason=99)
-        self.client.ask("end", id=self.id, reason=ENUM["REASON_KILLED_FOR_MEMORY"])
-        self.assertEqual(reason(self.client.wait_ended(self.id)), "KILLED_FOR_MEMORY")
-        late = self.client.ask("end", id=self.id, reason=ENUM["REASON_CANCELLED"])
+        self.client.launch(self.job, ["/bin/sleep", "60"])
+        self.refused("fetch_result", "CODE_NOT_ENDED", id=self.job)
+        self.refused("acknowledge", "CODE_NOT_ENDED", id=self.job)
+        self.refused("end", "CODE_INVALID", id=self.job, reason=99)
+        self.client.ask("end", id=self.job, reason=ENUM["REASON_KILLED_FOR_MEMORY"])
+        self.assertEqual(reason(self.client.wait_ended(self.job)), "KILLED_FOR_MEMORY")
+        late = self.client.ask("end", id=self.job, reason=ENUM["REASON_CANCELLED"])
         self.assertTrue(late["end"]["already_ended"])
 
     def test_bad_launches_are_refused(self):
         for words in (dict(id="a/b"), dict(argv=["true"]), dict(argv=[]), dict(env=["novalue"]),
                       dict(working_directory="tmp"), dict(result_max=1 << 40),
                       dict(has_payload=True), dict(argv=["/bin/true", "a\0b"])):
-            content = dict(id=self.id, argv=["/bin/true"]) | words
+            content = dict(id=self.job, argv=["/bin/true"]) | words
             with self.assertRaises(Refused) as caught:
                 self.client.launch(content.pop("id"), content.pop("argv"), **content)
             self.assertEqual(caught.exception.code, "CODE_INVALID", words)
         with self.assertRaises(Refused) as caught:
-            self.client.launch(self.id, ["/bin/true"], class_run="gold")
+            self.client.launch(self.job, ["/bin/true"], class_run="gold")
         self.assertEqual(caught.exception.code, "CODE_UNKNOWN_CLASS")
 
     def test_no_uid_is_left(self):
         self.bench.configure(self.client, uid_first=3_000_000, uid_count=1)
         try:
-            self.client.launch(self.id, ["/bin/sleep", "60"])
+            self.client.launch(self.job, ["/bin/sleep", "60"])
             with self.assertRaises(Refused) as caught:
-                self.client.launch(self.id + "2", ["/bin/true"])
+                self.client.launch(self.job + "2", ["/bin/true"])
             self.assertEqual(caught.exception.code, "CODE_NO_UID")
         finally:
             self.bench.configure(self.client)
-            self.client.ask("end", id=self.id, reason=ENUM["REASON_CANCELLED"])
-            self.client.wait_ended(self.id)
+            self.client.ask("end", id=self.job, reason=ENUM["REASON_CANCELLED"])
+            self.client.wait_ended(self.job)
 
     def test_launch_beyond_the_class_limit_is_refused_and_leaves_nothing(self):
         limit = self.bench.tree / "class-1-bulk" / "pids.max"
         limit.write_text("0")
         try:
             with self.assertRaises(Refused) as caught:
-                self.client.launch(self.id, ["/bin/true"], class_run="bulk")
+                self.client.launch(self.job, ["/bin/true"], class_run="bulk")
             self.assertEqual(caught.exception.code, "CODE_LAUNCH_FAILED")
         finally:
             limit.write_text("max")
-        record = self.client.run(self.id, ["/bin/true"], class_run="bulk")  # the id is free
+        record = self.client.run(self.job, ["/bin/true"], class_run="bulk")  # the id is free
         self.assertEqual(reason(record), "EXITED")
 
     def test_many_jobs_at_once(self):
-        ids = [f"{self.id}-{number}" for number in range(60)]
+        ids = [f"{self.job}-{number}" for number in range(60)]
         for id in ids:
             self.client.launch(id, ["/bin/sh", "-c", "echo $$"], wait=False)
         for id in ids:

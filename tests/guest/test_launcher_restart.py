@@ -18,7 +18,7 @@ from launcher_client import ENUM, Client, Refused, encode, reason
 class BenchCase(unittest.TestCase):
     def setUp(self):
         self.bench = Bench()
-        self.id = re.sub("^test_", "", self._testMethodName)[:50]
+        self.job = re.sub("^test_", "", self._testMethodName)[:50]
 
     def tearDown(self):
         log = self.bench.log.read_text() if self.bench.log.exists() else ""
@@ -38,16 +38,16 @@ class CrashPoints(BenchCase):
                   f"socket.create_connection(('127.0.0.1',{listener.getsockname()[1]}))\n"
                   f"print('ran',flush=True)\n")
         argv = ["/usr/bin/python3", "-S", "-c", script]
-        client.launch(self.id, argv, wait=False)
+        client.launch(self.job, argv, wait=False)
         self.assertEqual(self.bench.wait_dead(60), -signal.SIGKILL)
         client.close()
         next_client = self.bench.start()
         known = next_client.list()
-        again = next_client.launch(self.id, argv)
-        self.assertEqual(again["repeated_id"], self.id in known)
+        again = next_client.launch(self.job, argv)
+        self.assertEqual(again["repeated_id"], self.job in known)
         record = again["record"]
         if record["state"] != ENUM["STATE_ENDED"]:
-            record = next_client.wait_ended(self.id, 60)
+            record = next_client.wait_ended(self.job, 60)
         runs = 0
         while select.select([listener], [], [], 0.5)[0]:
             listener.accept()[0].close()
@@ -55,13 +55,13 @@ class CrashPoints(BenchCase):
         listener.close()
         self.assertLessEqual(runs, 1)
         if ran_before:
-            self.assertIn(self.id, known)
+            self.assertIn(self.job, known)
             self.assertEqual(reason(record), "LAUNCHER_LOST")
             self.assertIn("launcher died", record["message"])
-            self.assertEqual(next_client.result(self.id), b"")
+            self.assertEqual(next_client.result(self.job), b"")
         else:
             self.assertEqual((reason(record), runs), ("EXITED", 1))
-            self.assertEqual(next_client.result(self.id), b"ran\n")
+            self.assertEqual(next_client.result(self.job), b"ran\n")
         self.wait_for_leaves(12)
         # The machine goes on as if nothing had happened.
         self.assertEqual(reason(next_client.run("next", ["/bin/true"])), "EXITED")
@@ -94,17 +94,17 @@ class CrashPoints(BenchCase):
     def test_after_ended_event(self):
         """The agent has the whole record already: for it the job has ended well."""
         client = self.bench.start(crash_point="launcher.after_ended_event")
-        client.launch(self.id, ["/bin/sh", "-c", "exit 3"], wait=False)
-        record = client.wait_ended(self.id)
+        client.launch(self.job, ["/bin/sh", "-c", "exit 3"], wait=False)
+        record = client.wait_ended(self.job)
         self.assertEqual((reason(record), record["exit_status"]), ("EXITED", 3))
         self.assertEqual(self.bench.wait_dead(), -signal.SIGKILL)
         client.close()
         next_client = self.bench.start()
-        lost = next_client.list()[self.id]
+        lost = next_client.list()[self.job]
         if lost["state"] != ENUM["STATE_ENDED"]:
-            lost = next_client.wait_ended(self.id)
+            lost = next_client.wait_ended(self.job)
         self.assertEqual(reason(lost), "LAUNCHER_LOST")
-        self.assertTrue(next_client.launch(self.id, ["/bin/true"])["repeated_id"])
+        self.assertTrue(next_client.launch(self.job, ["/bin/true"])["repeated_id"])
         next_client.close()
 
 
@@ -112,21 +112,22 @@ class LauncherGone(BenchCase):
     def test_running_jobs_of_a_killed_launcher_end_as_lost(self):
         client = self.bench.start()
         for number in range(3):
-            client.launch(f"{self.id}-{number}", ["/bin/sh", "-c", "sleep 600 & sleep 600"])
-        used = client.run(f"{self.id}-done", ["/bin/true"])
-        pids = [client.list()[f"{self.id}-{number}"]["pid"] for number in range(3)]
-        uids = {client.list()[f"{self.id}-{number}"]["uid"] for number in range(3)}
+            client.launch(f"{self.job}-{number}", ["/bin/sh", "-c", "sleep 600 & sleep 600"])
+        used = client.run(f"{self.job}-done", ["/bin/true"])
+        pids = [client.list()[f"{self.job}-{number}"]["pid"] for number in range(3)]
         self.bench.kill()
         for pid in pids:
             os.kill(pid, 0)  # they run on without it
         client.close()
         client = self.bench.start()
-        fresh = client.launch(f"{self.id}-fresh", ["/bin/sleep", "60"])["record"]
-        self.assertNotIn(fresh["uid"], uids)
+        fresh = client.launch(f"{self.job}-fresh", ["/bin/sleep", "60"])["record"]
+        for record in client.list().values():
+            if record["id"] != fresh["id"] and record["state"] != ENUM["STATE_ENDED"]:
+                self.assertNotEqual(record["uid"], fresh["uid"])
         for number in range(3):
-            record = client.list()[f"{self.id}-{number}"]
+            record = client.list()[f"{self.job}-{number}"]
             if record["state"] != ENUM["STATE_ENDED"]:
-                record = client.wait_ended(f"{self.id}-{number}")
+                record = client.wait_ended(f"{self.job}-{number}")
             self.assertEqual(reason(record), "LAUNCHER_LOST")
             self.assertGreater(record["cpu_us"], 0)
             self.assertEqual(record["function"], "test")
@@ -134,12 +135,12 @@ class LauncherGone(BenchCase):
             self.assertFalse(os.path.exists(f"/proc/{pid}"))
         # One that had ended and whose leaf was removed is not known any more: the agent has it.
         self.assertEqual(reason(used), "EXITED")
-        self.assertNotIn(f"{self.id}-done", client.list())
+        self.assertNotIn(f"{self.job}-done", client.list())
         client.close()
 
     def test_sigterm_leaves_the_jobs_running(self):
         client = self.bench.start()
-        pid = client.launch(self.id, ["/bin/sleep", "600"])["record"]["pid"]
+        pid = client.launch(self.job, ["/bin/sleep", "600"])["record"]["pid"]
         self.bench.process.send_signal(signal.SIGTERM)
         self.assertEqual(self.bench.wait_dead(), 0)
         os.kill(pid, 0)
@@ -150,10 +151,10 @@ class LauncherGone(BenchCase):
         client = self.bench.start()
         cpus = os.cpu_count()
         for number in range(2):
-            client.launch(f"{self.id}-low-{number}", ["/bin/sh", "-c", "while :; do :; done"],
+            client.launch(f"{self.job}-low-{number}", ["/bin/sh", "-c", "while :; do :; done"],
                           class_run="bulk")
         for number in range(2 * cpus):
-            client.launch(f"{self.id}-{number}", ["/bin/sh", "-c", "while :; do :; done"],
+            client.launch(f"{self.job}-{number}", ["/bin/sh", "-c", "while :; do :; done"],
                           class_run="critical")
         time.sleep(1)
         started = time.monotonic()
@@ -166,15 +167,15 @@ class LauncherGone(BenchCase):
 class AgentGone(BenchCase):
     def test_jobs_run_on_and_nothing_is_lost(self):
         client = self.bench.start()
-        client.launch(self.id, ["/bin/sh", "-c", "cat; sleep 1; echo end; exit 3"],
+        client.launch(self.job, ["/bin/sh", "-c", "cat; sleep 1; echo end; exit 3"],
                       payload=b"payload ")
         client.close()
         time.sleep(3)
         client = self.bench.start_client()
         self.assertEqual(client.hello["hello"]["jobs"], 1)
-        record = client.list()[self.id]
+        record = client.list()[self.job]
         self.assertEqual((reason(record), record["exit_status"]), ("EXITED", 3))
-        self.assertEqual(client.result(self.id), b"payload end\n")
+        self.assertEqual(client.result(self.job), b"payload end\n")
         client.close()
 
     def test_a_new_agent_replaces_the_old_one(self):
@@ -183,7 +184,7 @@ class AgentGone(BenchCase):
         with self.assertRaises(ConnectionError):
             while True:
                 old.receive()
-        self.assertEqual(reason(new.run(self.id, ["/bin/true"])), "EXITED")
+        self.assertEqual(reason(new.run(self.job, ["/bin/true"])), "EXITED")
         old.close()
         new.close()
 
@@ -191,7 +192,7 @@ class AgentGone(BenchCase):
         """Its replies fill the socket and then the queue; nothing waits for it."""
         deaf = self.bench.start()
         for number in range(40):
-            deaf.launch(f"{self.id}-{number}", ["/bin/sleep", "600"], wait=False)
+            deaf.launch(f"{self.job}-{number}", ["/bin/sleep", "600"], wait=False)
         until = time.monotonic() + 60
         while len(list(self.bench.tree.glob("class-3-standard/j-*"))) < 40:
             self.assertLess(time.monotonic(), until)
@@ -214,7 +215,7 @@ class AgentGone(BenchCase):
     def test_a_launch_without_configuration(self):
         client = self.bench.start(configure=False)
         with self.assertRaises(Refused) as caught:
-            client.launch(self.id, ["/bin/true"])
+            client.launch(self.job, ["/bin/true"])
         self.assertEqual(caught.exception.code, "CODE_NOT_CONFIGURED")
         client.close()
 
@@ -231,7 +232,7 @@ class BadPeers(BenchCase):
             except OSError:
                 pass  # larger than a packet can be
             bad.close()
-        self.assertEqual(reason(good.run(self.id, ["/bin/true"])), "EXITED")
+        self.assertEqual(reason(good.run(self.job, ["/bin/true"])), "EXITED")
         good.close()
 
     def test_nothing_is_obeyed_before_hello(self):
@@ -240,14 +241,14 @@ class BadPeers(BenchCase):
         bad.send("list")
         with self.assertRaises((ConnectionError, OSError)):
             bad.receive(5)
-        self.assertEqual(reason(good.run(self.id, ["/bin/true"])), "EXITED")
+        self.assertEqual(reason(good.run(self.job, ["/bin/true"])), "EXITED")
         bad.close()
         good.close()
 
     def test_silent_connections_do_not_push_the_agent_out(self):
         good = self.bench.start()
         silent = [Client(self.bench.socket, hello=False) for _ in range(30)]
-        self.assertEqual(reason(good.run(self.id, ["/bin/true"])), "EXITED")
+        self.assertEqual(reason(good.run(self.job, ["/bin/true"])), "EXITED")
         for one in silent + [good]:
             one.close()
 
@@ -280,7 +281,7 @@ class BadPeers(BenchCase):
         done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                                "python3", "-c", script], capture_output=True, text=True)
         self.assertIn("b''", done.stdout + done.stderr)
-        self.assertEqual(reason(good.run(self.id, ["/bin/true"])), "EXITED")
+        self.assertEqual(reason(good.run(self.job, ["/bin/true"])), "EXITED")
         good.close()
 
 
@@ -289,10 +290,10 @@ class EnteringTheLeaf(BenchCase):
     child dies at birth). Later kernels of 6.12 can; the launcher tries and decides."""
 
     def check_jobs(self, client):
-        record = client.run(self.id, ["/bin/cat", "/proc/self/cgroup"])
+        record = client.run(self.job, ["/bin/cat", "/proc/self/cgroup"])
         self.assertEqual(reason(record), "EXITED")
-        self.assertIn(record["leaf"], client.result(self.id).decode())
-        record = client.run(self.id + "2", ["/nonexistent"])
+        self.assertIn(record["leaf"], client.result(self.job).decode())
+        record = client.run(self.job + "2", ["/nonexistent"])
         self.assertEqual(reason(record), "EXEC_FAILED")
         client.close()
 
