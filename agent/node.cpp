@@ -325,9 +325,9 @@ asio::awaitable<void> Node::look_around() {
 }
 
 /// When the holder dies, systemd removes every empty cgroup below it (measured on 252), and the
-/// whole tree once the last job has left. Class cgroups are made again at once; the holder, and with
-/// it the tree, when the tree is gone. True: something was mended. The launcher is configured twice,
-/// since its ready leaves went, too.
+/// whole tree once the last job has left. Class cgroups are made again at once; the holder, and
+/// with it the tree, when the tree is gone. True: something was mended. The launcher is configured
+/// twice, since its ready leaves went, too.
 asio::awaitable<bool> Node::restore_tree() {
   if (tree_is_whole()) co_return false;
   if (!tree_is_there()) {

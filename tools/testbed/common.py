@@ -45,6 +45,12 @@ class stage:
         say(f"{self.name}: {'failed' if kind else 'done'} in {self.seconds:.1f} s")
 
 
+def ccache(folder):
+    """The compiler cache's environment: another checkout of the same sources hits it, too."""
+    return {"CCACHE_DIR": str(folder), "CCACHE_MAXSIZE": "4G", "CCACHE_BASEDIR": str(ROOT),
+            "CCACHE_NOHASHDIR": "1"}
+
+
 def need_root(what):
     if os.geteuid() != 0:
         raise ToolError(f"{what} needs root (it makes a Debian root and mounts); run it with sudo")

@@ -115,7 +115,7 @@ exec chroot "$1" sh -c "$4" sh /build/tariff
 def environment(ccache):
     return {
         "PATH": "/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
-        "HOME": "/nonexistent", "CCACHE_DIR": str(ccache), "CCACHE_MAXSIZE": "4G",
+        "HOME": "/nonexistent", **common.ccache(ccache),
         "DEB_BUILD_OPTIONS": f"nocheck noautodbgsym terse parallel={os.cpu_count()}",
         "DEB_CFLAGS_APPEND": "-g0", "DEB_CXXFLAGS_APPEND": "-g0",
     }
