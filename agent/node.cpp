@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -291,6 +292,7 @@ void Node::keep_running_config() {
   const std::string fresh = std::string(kRunningConfig) + ".new";
   auto file = open_at(AT_FDCWD, fresh, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   if (!file) return;
+  (void)::fchmod(file->get(), 0644);  // whatever the umask: group `tariff` compares with it
   if (::write(file->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()))
     (void)::rename(fresh.c_str(), kRunningConfig);
 }
