@@ -2,6 +2,7 @@
 #include "launcher/clone.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -28,9 +29,8 @@ constexpr std::size_t kChildStack = 64 << 10;
 
 /// What the child needs, in memory it shares with us until its exec.
 struct ChildPlan {
-  int stdio[kStatusFd + 1] = {-1, -1, -1, -1, -1};  // what becomes 0, 1, 2, 3, 4
+  int band = -1;        // where what becomes 0, 1, 2, 3, 4 is; -1: the self-test
   int procs = -1;       // cgroup.procs of the leaf, if the child moves itself
-  int trampoline = -1;  // -1: the self-test
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
   int error = 0;        // errno of a failed step
@@ -38,16 +38,40 @@ struct ChildPlan {
 
 [[noreturn]] void child_main(ChildPlan* plan) {
   bool done = plan->procs < 0 || ::write(plan->procs, "0", 1) == 1;
-  if (plan->trampoline < 0) ::_exit(done ? kSelfTestExit : kExitCannotStart);
-  // Sources are all above kStatusFd: main() keeps the low numbers occupied.
+  if (plan->band < 0) ::_exit(done ? kSelfTestExit : kExitCannotStart);
+  // From here on a table of its own; before, a dup2 would be the launcher's, too.
+  done = done && ::syscall(SYS_close_range, kReservedFds, ~0U, CLOSE_RANGE_UNSHARE) == 0;
   for (int target = 0; done && target <= kStatusFd; ++target)
-    done = ::dup2(plan->stdio[target], target) == target;
+    done = ::dup2(plan->band + target, target) == target;
   if (done)
-    ::syscall(SYS_execveat, plan->trampoline, "", plan->arguments, plan->environment,
-              AT_EMPTY_PATH);
+    ::syscall(SYS_execveat, kTrampolineFd, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
   plan->error = errno;
   ::_exit(kExitCannotStart);
 }
+
+/// This thread's reserved numbers; they hold /dev/null while no clone is under way.
+class Band {
+ public:
+  Band() : first_(first_of_thread()) {}
+  ~Band() {
+    for (int index = 0; index < kBandFds; ++index) (void)::dup3(0, first_ + index, O_CLOEXEC);
+  }
+  Band(const Band&) = delete;
+  Band& operator=(const Band&) = delete;
+
+  [[nodiscard]] int first() const { return first_; }
+  /// Our own low numbers are /dev/null or stderr: 0 is always open.
+  bool put(int index, int fd) const { return ::dup3(fd, first_ + index, O_CLOEXEC) >= 0; }
+
+ private:
+  static int first_of_thread() {
+    static std::atomic<int> next{0};
+    thread_local const int band = next++;
+    TARIFF_CHECK(band < kBands, "more launch threads than bands of descriptors");
+    return kTrampolineFd + 1 + band * kBandFds;
+  }
+  const int first_;
+};
 
 /// clone3 with a stack of its own: the child cannot return into our frames.
 long clone3_on_stack(clone_args* arguments, ChildPlan* plan) {
@@ -103,7 +127,7 @@ long clone_child(int leaf, bool into_cgroup, ChildPlan& plan, std::atomic<pid_t>
                  Fd& pidfd) {
   int pidfd_number = -1;
   clone_args arguments{};
-  arguments.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+  arguments.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
                     CLONE_PARENT_SETTID | (into_cgroup ? CLONE_INTO_CGROUP : 0ULL);
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd_number);
   arguments.parent_tid = reinterpret_cast<std::uint64_t>(&slot);
@@ -153,9 +177,9 @@ Result<Cloner*> Cloner::open(const std::string& trampoline) {
   // A descriptor that is open for writing cannot be executed (ETXTBSY).
   auto reopened = reopen_read_only(copy);
   if (!reopened) return std::move(reopened).error();
-  auto* cloner = new Cloner;
-  cloner->trampoline_ = std::move(*reopened);
-  return cloner;
+  if (::dup3(reopened->get(), kTrampolineFd, O_CLOEXEC) < 0)
+    return errno_error("cannot place the trampoline", errno);
+  return new Cloner;
 }
 
 int Cloner::take_slot() {
@@ -210,12 +234,12 @@ Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio,
   const auto argument_pointers = pointers(arguments);
   const auto environment_pointers = pointers(environment);
   ChildPlan plan;
-  plan.stdio[0] = stdio.job_stdin.get();
-  plan.stdio[1] = stdio.result.get();
-  plan.stdio[2] = stdio.job_stderr.get();
-  plan.stdio[kReadyFd] = stdio.job_ready.get();
-  plan.stdio[kStatusFd] = stdio.job_status.get();
-  plan.trampoline = trampoline_.get();
+  const Band band;
+  plan.band = band.first();
+  if (!band.put(0, stdio.job_stdin.get()) || !band.put(1, stdio.result.get()) ||
+      !band.put(2, stdio.job_stderr.get()) || !band.put(kReadyFd, stdio.job_ready.get()) ||
+      !band.put(kStatusFd, stdio.job_status.get()))
+    return errno_error("cannot place stdio of " + leaf.path, errno);
   plan.arguments = argument_pointers.data();
   plan.environment = environment_pointers.data();
   const bool by_procs = enter_by_procs_;

@@ -3,6 +3,11 @@
 // child only moves descriptors into place and executes the trampoline out of a sealed memfd, which
 // is never cold. 1.05x of a bare vfork (kernel-facts 1); a fork would copy our page tables.
 //
+// The child must not even for a moment hold our other descriptors: as the last holder of another
+// job's namespace it would have to end it, and wait for kernel threads that hogs starve (measured:
+// launches that took up to 29 s). So it shares our table (CLONE_FILES) until it takes a copy of the
+// numbers below kReservedFds alone; what it needs is put there before, in a band per thread.
+//
 // On kernels with the CLONE_INTO_CGROUP bug (6.12: a leaf whose parent or whose launcher's cgroup
 // was ever cgroup.kill'ed kills the child at birth) the self-test says so, and the child then
 // moves itself by cgroup.procs before it executes.
@@ -21,6 +26,13 @@
 
 namespace tariff::launcher {
 
+/// 0..4 become the job's, 5 is the trampoline, then a band of six for each of eight threads. main()
+/// occupies them all before anything else is opened.
+constexpr int kTrampolineFd = kStatusFd + 1;
+constexpr int kBandFds = 6;
+constexpr int kBands = 8;
+constexpr int kReservedFds = kTrampolineFd + 1 + kBands * kBandFds;
+
 struct Child {
   pid_t pid = 0;
   Fd pidfd;
@@ -28,7 +40,7 @@ struct Child {
 
 class Cloner {
  public:
-  /// Copies the trampoline into a sealed memfd.
+  /// Copies the trampoline into a sealed memfd. Requires: the reserved numbers are occupied.
   static Result<Cloner*> open(const std::string& trampoline);
 
   /// Clones a child that exits 7 into a fresh leaf; decides how later ones enter theirs.
@@ -50,7 +62,6 @@ class Cloner {
   Cloner() = default;
   int take_slot();
 
-  Fd trampoline_;
   std::atomic<bool> enter_by_procs_{false};
   // Written by the kernel (CLONE_PARENT_SETTID) before the child can run, hence before it can die.
   std::atomic<pid_t> slots_[kSlots] = {};

@@ -104,10 +104,10 @@ void make_private_tree() {
           ExecStage::Mounts);
   const unsigned long flags = MS_NOSUID | MS_NODEV;
   require(::mount("tmpfs", "/tmp", "tmpfs", flags, "mode=1777") == 0, ExecStage::Mounts);
-  require(::mount("tmpfs", "/dev/shm", "tmpfs", flags, "mode=1777") == 0 || absent_is_fine(),
-          ExecStage::Mounts);
-  require(::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) == 0 || absent_is_fine(),
-          ExecStage::Mounts);
+  // One tmpfs for all three: each costs a superblock, and locks that others wait for.
+  for (const char* place : {"/var/tmp", "/dev/shm"})
+    require(::mount("/tmp", place, nullptr, MS_BIND, nullptr) == 0 || absent_is_fine(),
+            ExecStage::Mounts);
   // Over the host's message queues, the job's own. Not an unmount: that would wait for an expedited
   // RCU grace period, hence for a kworker that hogs starve (measured: 1 s per launch).
   require(::mount("mqueue", "/dev/mqueue", "mqueue", flags, nullptr) == 0 || absent_is_fine(),

@@ -23,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -76,11 +77,11 @@ std::string default_exec() {
   return own.substr(0, own.rfind('/') + 1) + "tariff-exec";
 }
 
-/// 0..4 are where a job's stdio goes: none of our own descriptors may be there.
-void occupy_low_numbers() {
+/// Where a job's descriptors are put: none of our own may be there (clone.h).
+void occupy_reserved_numbers() {
   for (;;) {
     Fd fd = Fd::adopt(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!fd || fd.get() > kStatusFd) return;
+    if (!fd || fd.get() >= kReservedFds) return;
     (void)fd.release();  // stays open for ever
   }
 }
@@ -109,15 +110,14 @@ Result<Fd> listener_of(const Options& options) {
   if (options.socket.empty() && pid != nullptr && count != nullptr &&
       std::atoi(pid) == ::getpid() && std::atoi(count) == 1) {
     const Fd passed = Fd::adopt(kListenFd);
-    auto moved = passed.duplicate();
-    occupy_low_numbers();
-    if (moved && moved->get() <= kStatusFd) moved = moved->duplicate();
-    if (moved) (void)::fcntl(moved->get(), F_SETFL, O_NONBLOCK);
+    Fd moved = Fd::adopt(::fcntl(kListenFd, F_DUPFD_CLOEXEC, kReservedFds));
+    if (!moved) return errno_error("cannot move the socket from systemd", errno);
+    (void)::fcntl(moved.get(), F_SETFL, O_NONBLOCK);
     return moved;
   }
-  occupy_low_numbers();
   if (options.socket.empty())
     return Error{ErrorKind::InvalidArgument, "no socket from systemd", "give --socket=PATH"};
+  occupy_reserved_numbers();
   return listen_at(options.socket);
 }
 
@@ -149,6 +149,11 @@ void prepare_process() {
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;  // about nine descriptors per job
     (void)::setrlimit(RLIMIT_NOFILE, &files);
+    // The table grows now, while there is one thread: later each growth would wait for RCU, hence
+    // for a kernel thread that hogs starve (measured: seconds).
+    constexpr rlim_t kTable = 65'536;
+    const auto last = static_cast<int>(std::min(files.rlim_cur, kTable)) - 1;
+    const Fd grown = Fd::adopt(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last));
   }
   if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
     log_line(LogLevel::Warning, "cannot lock memory: %s", ::strerror(errno));
@@ -164,6 +169,7 @@ std::string leaf_prefix() {
 Status serve(const Options& options) {
   auto listener = listener_of(options);
   if (!listener) return std::move(listener).error();
+  occupy_reserved_numbers();  // 3 is free again
   prepare_process();
   auto loop = Loop::make();
   if (!loop) return std::move(loop).error();
