@@ -27,6 +27,11 @@ constexpr std::int32_t kUnavailable = 14;
 constexpr std::int64_t kLongestTimeout =
     std::chrono::nanoseconds(std::chrono::hours(24 * 365)).count();
 
+/// Calls this small are taken also while the memory of all connections is over its bound (a moment,
+/// until what was closed for it has let go): max_calls of them are 32 MiB, and whoever sends them
+/// is not who filled it.
+constexpr std::size_t kSmallPayload = 4'096;
+
 std::string lower(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -197,7 +202,7 @@ bool Session::admit(std::uint32_t stream, const ttrpc::Request& request) {
   if (calls_.size() >= max_streams_)
     return refuse(kResourceExhausted, "too many calls under way on this connection (at most " +
                                           std::to_string(max_streams_) + ")");
-  if (core_->memory->exhausted())
+  if (core_->memory->exhausted() && request.payload().size() > kSmallPayload)
     return refuse(kResourceExhausted, "too many calls under way: their payloads fill the memory");
   if (core_->call_tasks.running() >= core_->limits.max_calls)
     return refuse(kResourceExhausted, "too many calls under way (at most " +

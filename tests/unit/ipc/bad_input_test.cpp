@@ -175,9 +175,14 @@ TEST_CASE("payloads of calls that nobody waits for any more count until their ha
   REQUIRE(rig.push(peer, request_bytes(1, "Wait", std::string(700'000, 'p'))));
   CHECK(rig.next_error(peer, 1) == "8 too many calls under way: their payloads fill the memory");
   CHECK(rig.serves(peer, 3));  // a small one is no trouble
+  ServerLimits tighter = limits;
+  tighter.max_buffered_bytes = 500'000;  // less than what the waiting handler holds
+  rig.server.set_limits(tighter);
+  CHECK(rig.serves(peer, 5));  // not even while the bound is exceeded
+  rig.server.set_limits(limits);
   rig.gate.open();
   REQUIRE(rig.until([&] { return rig.server.calls() == 0; }));
-  REQUIRE(rig.push(peer, request_bytes(5, "Wait", std::string(300'000, 'p'))));
+  REQUIRE(rig.push(peer, request_bytes(7, "Wait", std::string(300'000, 'p'))));
   CHECK(rig.next(peer).response().payload().size() == 300'000);
 }
 
