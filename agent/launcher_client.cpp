@@ -52,7 +52,6 @@ LauncherClient::LauncherClient(asio::io_context& io, std::string socket_path, st
       socket_path_(std::move(socket_path)),
       version_(std::move(version)),
       hooks_(std::move(hooks)),
-      readiness_(io, asio::steady_timer::time_point::max()),
       writable_(io, asio::steady_timer::time_point::max()),
       retry_(io),
       buffer_(kLongestPacket, '\0') {}

@@ -95,7 +95,6 @@ class LauncherClient {
   std::string version_;
   Hooks hooks_;
   std::shared_ptr<asio::posix::stream_descriptor> socket_;
-  asio::steady_timer readiness_;   ///< cancelled on each change of ready_
   asio::steady_timer writable_;    ///< cancelled when there is something to write
   asio::steady_timer retry_;
   std::deque<Packet> outgoing_;
