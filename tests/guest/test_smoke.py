@@ -8,6 +8,8 @@ import unittest
 
 from lib import CGROUP, TREE, UNITS, ctl, is_active, journal, main_pid, run, systemctl, wait_until
 
+CPUS = (1, 2)
+
 
 def scheduling(pid):
     return os.sched_getscheduler(pid), os.sched_getparam(pid).sched_priority
