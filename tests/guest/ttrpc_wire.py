@@ -101,8 +101,9 @@ class Peer:
 
     def __init__(self, path=SOCKET):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
+        # With a timeout the socket would not wait for room in a backlog that is full: EAGAIN.
         self.socket.connect(path)
+        self.socket.settimeout(PATIENCE)
         self.inbox = b""
 
     def __enter__(self):
