@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <map>
@@ -15,6 +16,7 @@
 #include "ipc/proto/ttrpc.pb.h"
 #include "ipc/socket.h"
 #include "ipc/status_code.h"
+#include "ipc/tls_connect.h"
 
 namespace tariff::ipc {
 namespace {
@@ -80,6 +82,7 @@ struct Client::State : FrameReceiver {
   StreamIdSource ids;
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending;
   std::optional<Error> lost;  ///< why there is no connection any more
+  std::shared_ptr<TlsRelay> relay;
 
   void on_frame(const FrameHeader& header, std::string_view data) override;
   void on_oversize(const FrameHeader& header) override;
@@ -124,6 +127,10 @@ void Client::State::on_oversize(const FrameHeader& header) {
 
 void Client::State::on_closed(const Error& why) {
   lost = Error{ErrorKind::Unavailable, "the connection is lost: " + why.message, {}};
+  if (relay) {
+    if (relay->why()) lost = *relay->why();
+    relay->close();
+  }
   for (const auto& [id, call] : std::map(pending)) call->finish(*lost);
 }
 
@@ -190,6 +197,32 @@ asio::awaitable<Result<std::shared_ptr<Client>>> Client::connect(
     (void)co_await timer.async_wait(kAsTuple);
   }
   co_return adopt(io, std::move(socket));
+}
+
+Result<std::shared_ptr<Client>> Client::adopt(asio::io_context& io, TlsConnection connected) {
+  auto client = adopt(io, std::move(connected.local));
+  if (!client) return client;
+  auto& state = *(*client)->state_;
+  state.relay = connected.relay;
+  asio::co_spawn(io, connected.relay->run(),
+                 [relay = connected.relay, token = state.tasks.enter()](std::exception_ptr thrown) {
+                   if (thrown) relay->close();
+                 });
+  return client;
+}
+
+asio::awaitable<Result<std::shared_ptr<Client>>> Client::connect(
+    asio::io_context& io, std::string endpoint, std::shared_ptr<TlsContext> tls,
+    std::chrono::milliseconds timeout) {
+  if (!is_tls_endpoint(endpoint)) co_return co_await connect(io, endpoint, timeout);
+  auto where = parse_tls_endpoint(endpoint);
+  if (!where) co_return std::move(where).error();
+  if (!tls)
+    co_return Error{ErrorKind::InvalidArgument, endpoint + " needs a certificate, a key and a CA",
+                    {}};
+  auto connected = co_await tls_connect(io, std::move(*where), std::move(tls), timeout);
+  if (!connected) co_return std::move(connected).error();
+  co_return adopt(io, std::move(*connected));
 }
 
 asio::awaitable<Result<std::string>> Client::call_raw(const std::string& service,

@@ -7,7 +7,8 @@
 //   auto client = co_await Client::connect(io, "/run/tariff/agent.sock", 5s);
 //   auto reply = co_await (*client)->call<v1::PollReply>("tariff.v1.Agent", "Poll", request, 1s);
 //
-// Endpoints: an absolute path (Unix) or "host:port" with a numeric address (TCP).
+// Endpoints: an absolute path (Unix), "host:port" with a numeric address (TCP), or
+// "tls://host:port", which needs certificates (ipc/tls.h).
 // Threading: one thread, the io_context's.
 #pragma once
 
@@ -26,11 +27,19 @@ namespace tariff::ipc {
 
 namespace asio = boost::asio;
 
+class TlsContext;
+struct TlsConnection;
+
 class Client : public std::enable_shared_from_this<Client> {
  public:
   static asio::awaitable<Result<std::shared_ptr<Client>>> connect(asio::io_context& io,
                                                                  const std::string& endpoint,
                                                                  std::chrono::milliseconds timeout);
+  /// `tls` may be empty if the endpoint is not of TLS. In TLS 1.3 a server judges our certificate
+  /// after the connect: that it is refused is what the first call then fails with.
+  static asio::awaitable<Result<std::shared_ptr<Client>>> connect(
+      asio::io_context& io, std::string endpoint, std::shared_ptr<TlsContext> tls,
+      std::chrono::milliseconds timeout);
   ~Client();
 
   /// One unary call. `timeout` zero: wait for ever. The timeout is also sent to the server.
@@ -66,6 +75,7 @@ class Client : public std::enable_shared_from_this<Client> {
 
   /// Speaks over a connected stream socket.
   static Result<std::shared_ptr<Client>> adopt(asio::io_context& io, Fd connected);
+  static Result<std::shared_ptr<Client>> adopt(asio::io_context& io, TlsConnection connected);
 
   struct State;
   explicit Client(std::shared_ptr<State> state);

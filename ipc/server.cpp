@@ -14,6 +14,7 @@
 
 #include "ipc/session.h"
 #include "ipc/socket.h"
+#include "ipc/tls_listener.h"
 
 namespace tariff::ipc {
 namespace {
@@ -27,6 +28,16 @@ constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 /// somebody has taken all the others.
 constexpr std::size_t kReservedForRoot = 16;
 
+/// One part in so many of max_connections is kept for Unix sockets: strangers on the network must
+/// not be able to lock out who is on this machine.
+constexpr std::size_t kPartForLocal = 4;
+
+/// When there is no room, a connection that has been idle for so long gives way.
+constexpr auto kIdleUnderPressure = 60s;
+
+/// Finding that one looks at all of them: not again at once when none was idle.
+constexpr auto kLookAgain = 100ms;
+
 /// accept(2) without descriptors or memory fails until somebody leaves; it is tried again after
 /// 1 ms, doubled up to 1 s (as Go's server does).
 constexpr auto kFirstBackOff = 1ms;
@@ -35,14 +46,38 @@ constexpr auto kLongestBackOff = 1'000ms;
 /// For handlers that were ended by force to unwind: no system call, only destructors.
 constexpr auto kUnwindTime = 1'000ms;
 
-Status serve(const std::shared_ptr<ServerCore>& core, Fd connected) {
-  auto peer = peer_of(connected.get());
-  if (!peer) return std::move(peer).error();
-  const bool root = peer->local && peer->uid == 0;
-  const std::size_t limit = core->limits.max_connections + (root ? kReservedForRoot : 0);
-  if (core->stopping || core->connected >= limit)
+/// Closes the connection that has been idle longest, of the sort (remote or not) that wants in.
+bool make_room(ServerCore& core, bool remote) {
+  const auto now = Clock::now();
+  if (now - core.no_room_since < kLookAgain) return false;
+  std::shared_ptr<Session> idlest;
+  for (const auto& session : core.sessions) {
+    const auto since = session->idle_since();
+    if (!since || session->remote() != remote) continue;
+    if (!idlest || *since < *idlest->idle_since()) idlest = session;
+  }
+  if (idlest && now - *idlest->idle_since() >= kIdleUnderPressure) {
+    idlest->abort({ErrorKind::ResourceExhausted, "it was idle while others wanted in", {}});
+    return true;
+  }
+  core.no_room_since = now;
+  return false;
+}
+
+bool admit(ServerCore& core, const Peer& peer) {
+  const std::size_t most = core.limits.max_connections;
+  const bool root = peer.local && peer.uid == 0;
+  const auto full = [&] {
+    return core.connected >= most + (root ? kReservedForRoot : 0) ||
+           (!peer.local && core.remote >= most - most / kPartForLocal);
+  };
+  return !core.stopping && (!full() || (make_room(core, !peer.local) && !full()));
+}
+
+Status serve(const std::shared_ptr<ServerCore>& core, Fd connected, Peer peer) {
+  if (!admit(*core, peer))
     return Error{ErrorKind::ResourceExhausted, "too many connections", {}};
-  if (!peer->local) {
+  if (!peer.local && !peer.certified) {
     const int on = 1;  // an answer must not wait for the acknowledgement of the one before
     (void)::setsockopt(connected.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
@@ -52,8 +87,14 @@ Status serve(const std::shared_ptr<ServerCore>& core, Fd connected) {
   socket.assign(asio::generic::stream_protocol(family, 0), connected.get(), error);
   if (error) return Error{ErrorKind::Internal, "cannot watch a socket: " + error.message(), {}};
   (void)connected.release();
-  Session::begin(core, std::move(socket), std::move(*peer));
+  Session::begin(core, std::move(socket), std::move(peer));
   return ok();
+}
+
+Status serve(const std::shared_ptr<ServerCore>& core, Fd connected) {
+  auto peer = peer_of(connected.get());
+  if (!peer) return std::move(peer).error();
+  return serve(core, std::move(connected), std::move(*peer));
 }
 
 /// Whether accept(2) failed for want of something that may come back.
@@ -93,11 +134,14 @@ struct Server::State {
   std::vector<std::shared_ptr<Descriptor>> listeners;
   asio::steady_timer changed;  ///< stop() waits here for the next call or connection to end
   int tcp_port = 0;
+  std::unique_ptr<TlsListener> tls;
+  int tls_port = 0;
 
   void close_listeners() {
     boost::system::error_code ignored;  // the descriptor is freed in any case
     for (const auto& listener : listeners) listener->close(ignored);
     listeners.clear();
+    if (tls) tls->stop_accepting();
   }
 
   /// Waits until `done()` or the deadline; true if done.
@@ -172,7 +216,42 @@ Status Server::listen_tcp(const std::string& address) {
   return listen_unix(std::move(*listener));
 }
 
+Status Server::listen_tls(const std::string& address, std::shared_ptr<TlsContext> context,
+                          TlsLimits limits, std::function<void()> thread_began,
+                          std::function<void(const std::string&, const Error&)> on_failed) {
+  TARIFF_CHECK(!state_->tls, "a server listens on one TLS address");
+  auto parsed = tcp_address(address);
+  if (!parsed) return std::move(parsed).error();
+  auto listener = listen_on_tcp(*parsed);
+  if (!listener) return std::move(listener).error();
+  state_->tls_port = local_port(listener->get());
+  TlsListener::Events events;
+  events.on_failed = std::move(on_failed);
+  events.on_connected = [core = state_->core](Fd connected, Peer peer) {
+    (void)serve(core, std::move(connected), std::move(peer));  // over the limit it is closed
+  };
+  state_->tls = std::make_unique<TlsListener>(state_->core->io, limits, std::move(events));
+  state_->tls->start(std::move(*listener), std::move(context), std::move(thread_began));
+  return ok();
+}
+
+void Server::use_tls(std::shared_ptr<TlsContext> context) {
+  if (state_->tls) state_->tls->use(std::move(context));
+}
+
+int Server::tls_port() const { return state_->tls_port; }
+
+TlsStats Server::tls_stats() const { return state_->tls ? state_->tls->stats() : TlsStats(); }
+
+void Server::authorise_by(
+    std::function<Status(const Peer&, const std::string&, const std::string&)> rule) {
+  state_->core->authorise = std::move(rule);
+}
+
 Status Server::adopt(Fd connected) { return serve(state_->core, std::move(connected)); }
+Status Server::adopt(Fd connected, Peer peer) {
+  return serve(state_->core, std::move(connected), std::move(peer));
+}
 
 int Server::tcp_port() const { return state_->tcp_port; }
 

@@ -29,6 +29,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -44,7 +45,30 @@ struct Peer {
   std::uint32_t gid = 0;
   std::int32_t pid = 0;
   std::string name;    ///< for logs: "pid 12 uid 0" or "127.0.0.1:4711"
+  bool certified = false;          ///< showed a certificate of our CA (TLS)
+  std::vector<std::string> roles;  ///< what it says that the peer may do; the words are not ours
 };
+
+/// Bounds on those who have not shown a certificate yet.
+struct TlsLimits {
+  std::size_t max_handshakes = 64;
+  std::size_t max_handshakes_per_address = 16;  ///< so that one address cannot take all
+  std::chrono::milliseconds handshake_deadline{5'000};
+  /// Handshakes begun a second, after a burst; more wait for their turn, within the deadline. A
+  /// handshake costs about a millisecond of CPU: strangers can take 2% of one.
+  double handshakes_per_second = 20;
+  double handshake_burst = 40;
+};
+
+struct TlsStats {
+  std::uint64_t handshaking = 0;  ///< now
+  std::uint64_t connected = 0;    ///< now
+  std::uint64_t completed = 0;    ///< handshakes, since the start
+  std::uint64_t failed = 0;
+  std::uint64_t refused = 0;      ///< over a bound: closed before the handshake
+};
+
+class TlsContext;
 
 struct CallContext {
   const Peer& peer;
@@ -64,7 +88,9 @@ struct ServerLimits {
   std::size_t max_frame_bytes = 4'194'304;     ///< data part; ttrpc's own maximum
   std::size_t max_streams = 256;               ///< calls under way on one connection
   std::size_t max_queued_bytes = 16'777'216;   ///< written by us, not yet read by the peer
-  std::size_t max_connections = 1'024;         ///< root has 16 more; beyond: accepted and closed
+  /// At most three quarters of them over TCP or TLS; root has 16 more. Beyond, the connection that
+  /// was idle longest makes room if that is longer than a minute, else the new one is closed.
+  std::size_t max_connections = 1'024;
   std::size_t max_calls = 8'192;               ///< calls under way on all connections
   /// Frames, payloads and answers in memory on all connections together; over it, the connection
   /// that holds most is closed.
@@ -124,11 +150,23 @@ class Server {
   /// "address:port"; port 0 picks one (see tcp_port()). Returns an error for anything but loopback.
   Status listen_tcp(const std::string& address);
   [[nodiscard]] int tcp_port() const;
+  /// "address:port", any numeric address: TLS with client certificates (ipc/tls.h), served by a
+  /// thread whose first act is `thread_began`; `on_failed` is told of each handshake that failed.
+  Status listen_tls(const std::string& address, std::shared_ptr<TlsContext> context,
+                    TlsLimits limits, std::function<void()> thread_began,
+                    std::function<void(const std::string& where, const Error&)> on_failed);
+  void use_tls(std::shared_ptr<TlsContext> context);  ///< for connections from now on
+  [[nodiscard]] int tls_port() const;
+  [[nodiscard]] TlsStats tls_stats() const;
+  /// Asked before each call; an error is the answer. Without it everybody may call everything.
+  void authorise_by(std::function<Status(const Peer&, const std::string& service,
+                                         const std::string& method)> rule);
   void set_limits(ServerLimits limits);  ///< for new connections
   [[nodiscard]] std::size_t connections() const;
   [[nodiscard]] std::size_t calls() const;  ///< handlers under way, also those nobody waits for
   /// Serves one connected stream socket (tests; sockets that came some other way).
   Status adopt(Fd connected);
+  Status adopt(Fd connected, Peer peer);  ///< who it is was found out some other way
 
   /// Stops accepting, tells calls under way to end (on_cancel), lets them finish and be answered
   /// for at most `grace`, closes everything and ends what is left. Nothing runs afterwards.

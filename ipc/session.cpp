@@ -116,6 +116,7 @@ void Session::begin(std::shared_ptr<ServerCore> core, StreamSocket socket, Peer 
   auto session = std::make_shared<Session>(core, connection, std::move(peer));
   core->sessions.insert(session);
   ++core->connected;
+  if (session->remote()) ++core->remote;
   connection->start(session);
 }
 
@@ -124,11 +125,18 @@ Session::Session(std::shared_ptr<ServerCore> core, std::shared_ptr<Connection> c
     : core_(std::move(core)),
       connection_(std::move(connection)),
       peer_(std::make_shared<const Peer>(std::move(peer))),
-      max_streams_(core_->limits.max_streams) {}
+      max_streams_(core_->limits.max_streams),
+      last_active_(Clock::now()) {}
+
+std::optional<Clock::time_point> Session::idle_since() const {
+  if (!calls_.empty() || connection_->closed()) return std::nullopt;
+  return last_active_;
+}
 
 // ---------------------------------------------------------------------------------- frames in
 
 void Session::on_frame(const FrameHeader& header, std::string_view data) {
+  last_active_ = Clock::now();
   // Anything else is of a later protocol, or an answer to a question we did not ask.
   if (header.is(FrameType::Request)) on_request(header, data);
   if (header.is(FrameType::Data)) on_data(header);
@@ -180,6 +188,7 @@ void Session::on_closed(const Error&) {
   const auto self = shared_from_this();
   for (const auto& [id, call] : std::map(calls_)) cancel(*call);
   --core_->connected;
+  if (remote()) --core_->remote;
   forget_if_done();
   if (core_->on_change) core_->on_change();
 }
@@ -197,6 +206,9 @@ bool Session::admit(std::uint32_t stream, const ttrpc::Request& request) {
     return refuse(kUnimplemented, "service " + request.service());
   if (!service->second.contains(request.method()))
     return refuse(kUnimplemented, "method " + request.method());
+  if (core_->authorise)
+    if (auto allowed = core_->authorise(*peer_, request.service(), request.method()); !allowed)
+      return refuse(code_of(allowed.error().kind), allowed.error().text());
   if (request.timeout_nano() < 0) return refuse(kDeadlineExceeded, "context deadline exceeded");
   if (core_->stopping) return refuse(kUnavailable, "the server is stopping");
   if (calls_.size() >= max_streams_)
@@ -296,6 +308,7 @@ void Session::end_call(Call& call) {
   call.context.on_cancel = nullptr;
   if (call.timer) call.timer->cancel();
   calls_.erase(call.stream);
+  last_active_ = Clock::now();
   connection_->release(call.payload.size());
   close_if_done();
   forget_if_done();

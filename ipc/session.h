@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -47,6 +48,9 @@ struct ServerCore {
   /// Connected, or gone but with handlers that have not ended.
   std::set<std::shared_ptr<Session>> sessions;
   std::size_t connected = 0;
+  std::size_t remote = 0;  ///< of these, over TCP or TLS
+  std::chrono::steady_clock::time_point no_room_since{};  ///< when nobody was idle
+  std::function<Status(const Peer&, const std::string&, const std::string&)> authorise;
   Tasks io_tasks;    ///< accept loops and connections
   Tasks call_tasks;  ///< handlers
   std::shared_ptr<MemoryBudget> memory = std::make_shared<MemoryBudget>();
@@ -70,6 +74,9 @@ class Session : public FrameReceiver, public std::enable_shared_from_this<Sessio
   void abort(Error why);
   /// Ends the handlers themselves: what they wait for fails with operation_aborted.
   void kill_calls();
+  [[nodiscard]] bool remote() const { return !peer_->local; }
+  /// Since when nothing has happened on it; empty while it has calls, or is closed.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> idle_since() const;
   /// Bytes kept for this peer; 0 once it is gone.
   [[nodiscard]] std::size_t held() const {
     return connection_->closed() ? 0 : connection_->held();
@@ -106,6 +113,7 @@ class Session : public FrameReceiver, public std::enable_shared_from_this<Sessio
   StreamIdCheck ids_;
   std::map<std::uint32_t, std::shared_ptr<Call>> calls_;  ///< handlers that have not ended
   bool input_over_ = false;
+  std::chrono::steady_clock::time_point last_active_;
 };
 
 }  // namespace tariff::ipc
