@@ -56,7 +56,7 @@ struct [[nodiscard]] Error {
 
 [[nodiscard]] inline ErrorKind kind_of_errno(int error) {
   switch (error) {
-    case ENOENT: case ESRCH: return ErrorKind::NotFound;
+    case ENOENT: case ESRCH: case ENODEV: return ErrorKind::NotFound;
     case EEXIST: return ErrorKind::AlreadyExists;
     case EACCES: case EPERM: return ErrorKind::PermissionDenied;
     case EINVAL: return ErrorKind::InvalidArgument;

@@ -330,10 +330,7 @@ Result<Fd> Jobs::result(const std::string& id) {
 }
 
 void Jobs::kill(const Job& job) {
-  enders_->run([leaf = job.leaf] {
-    auto done = kill_all(*leaf);
-    if (!done) log_line(LogLevel::Error, "%s", done.error().text().c_str());
-  });
+  end_leaf(*enders_, job.leaf);
 }
 
 void Jobs::obey(const Order& order) {

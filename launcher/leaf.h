@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "cgroup/parse.h"
 #include "launcher/job_record.h"
+#include "launcher/workers.h"
 
 namespace tariff::launcher {
 
@@ -37,8 +38,12 @@ Result<cgroup::CgroupEvents> read_events(int events_fd);
 
 /// TERM to every process. Those made meanwhile are the KILL's.
 void terminate_all(const Leaf& leaf);
-/// cgroup.kill, then raises what is dying, so that a starved job dies too (kernel-facts 2b).
-Status kill_all(const Leaf& leaf);
+/// cgroup.kill, then raises what is dying, so that a starved job dies too (cgroup/boost.h), until
+/// the leaf is empty or the patience is over; 0: one round. True: it is empty.
+Result<bool> kill_all(const Leaf& leaf, Nanos patience);
+/// The same on a worker, a short turn at a time, so that a leaf that does not die (a task in
+/// uninterruptible sleep) holds up no other; given up and logged after a long while.
+void end_leaf(Workers& workers, SharedLeaf leaf);
 
 JobUsage read_usage(const Leaf& leaf);
 std::int64_t read_cpu_us(const Leaf& leaf);           ///< -1 if it cannot be read

@@ -13,6 +13,8 @@ namespace tariff::launcher {
 namespace {
 
 constexpr timespec kPollPause{0, 20'000'000};
+// For a leaf that nobody knows: it is removed afterwards, which waits for its end, too.
+constexpr Nanos kUnknownPatience = 100'000'000;
 
 std::vector<std::string> directories_in(const std::string& path, std::string_view prefix) {
   std::vector<std::string> names;
@@ -59,7 +61,7 @@ void end_lost_jobs(const std::string& tree, JobTable& table, Jobs& jobs, LeafPoo
     const bool known = !bytes.empty() && marked.ParseFromString(bytes) &&
                        valid_job_id(marked.id()) && table.find(marked.id()) == nullptr;
     if (!known || (!populated && read_cpu_us(leaf) == 0)) {
-      if (populated) (void)kill_all(leaf);
+      if (populated) (void)kill_all(leaf, kUnknownPatience);
       remove(leaves, std::move(leaf));
       ++removed;
       continue;
@@ -87,13 +89,13 @@ Result<Leaf> make_test_leaf(const std::string& tree) {
 bool kill_whole_tree(const std::string& tree, Nanos patience) {
   const Nanos deadline = monotonic_now() + patience;
   auto leaves = leaves_in(tree);
-  for (const Leaf& leaf : leaves) (void)kill_all(leaf);
+  for (const Leaf& leaf : leaves) (void)kill_all(leaf, 0);
   for (;;) {
     std::size_t left = 0;
     for (const Leaf& leaf : leaves) {
       if (::rmdir((tree + "/" + leaf.path).c_str()) == 0 || errno == ENOENT) continue;
       ++left;
-      if (is_populated(leaf)) (void)kill_all(leaf);  // raises what forked meanwhile
+      if (is_populated(leaf)) (void)kill_all(leaf, 0);  // raises what forked meanwhile
     }
     if (left == 0) return true;
     if (monotonic_now() >= deadline) return false;
