@@ -14,7 +14,20 @@ bool is_live(const launcher::Record& record) {
   return record.state() != launcher::STATE_ENDED && record.state() != launcher::STATE_EXPIRED;
 }
 
+JobTimes times_of(const launcher::Record& record) {
+  return {record.accepted_ns(), record.launched_ns(),     record.first_ran_ns(),
+          record.initialised_ns(), record.main_exited_ns(), record.ended_ns(),
+          record.cpu_us(),      record.cpu_pressure_us(), record.frozen_ns()};
+}
+
 }  // namespace
+
+double gb_seconds_of(const launcher::Record& record) {
+  constexpr double kPerGigabyteSecond = 1e15;  // in byte-microseconds
+  return (static_cast<double>(record.memory_byte_us_high()) * 0x1p64 +
+          static_cast<double>(record.memory_byte_us_low())) /
+         kPerGigabyteSecond;
+}
 
 std::int64_t monotonic_ns() {
   timespec now{};
@@ -96,8 +109,11 @@ void Jobs::end_replay(std::int64_t now_ns) {
 
 void Jobs::count_end(const launcher::Record& record) {
   auto& totals = totals_[record.class_run()];
+  const bool is_ok = record.reason() == launcher::REASON_EXITED && record.exit_status() == 0;
   ++totals.done;
-  if (record.reason() != launcher::REASON_EXITED || record.exit_status() != 0) ++totals.failed;
+  if (!is_ok) ++totals.failed;
+  totals.gb_seconds += gb_seconds_of(record);
+  totals.figures.add(times_of(record), static_cast<std::size_t>(record.reason()), is_ok);
   totals.cost += cost_of(record);
   totals.latency.add(std::chrono::microseconds((record.ended_ns() - record.accepted_ns()) / 1000));
 }

@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/job_figures.h"
 #include "agent/usage.h"
 #include "base/money.h"
 #include "launcher/protocol.pb.h"
@@ -34,9 +35,14 @@ struct ClassTotals {
   std::uint64_t failed = 0;  ///< of these, not with exit status 0
   Cost cost;                 ///< of these
   LatencyWindow latency;     ///< accepted -> ended
+  double gb_seconds = 0;     ///< resident memory over time, of these
+  JobFigures figures;        ///< of these, for the metrics page
 };
 
 Cost cost_of(const launcher::Record& record);
+/// 2^64 byte-microseconds in GB-seconds: a double is exact enough to be looked at; the bill is
+/// computed from the integers.
+double gb_seconds_of(const launcher::Record& record);
 
 class Jobs {
  public:
@@ -59,6 +65,10 @@ class Jobs {
   [[nodiscard]] std::size_t live() const { return live_; }
   [[nodiscard]] std::vector<const launcher::Record*> live_records() const;
   [[nodiscard]] const ClassTotals& totals(const std::string& price_class);
+  /// Of every class that was asked for or had a job that ended, also those configured no longer.
+  [[nodiscard]] const std::map<std::string, ClassTotals>& all_totals() const { return totals_; }
+  /// Records known: live, or ended and not yet dropped.
+  [[nodiscard]] std::size_t kept() const { return entries_.size(); }
 
   /// One wait, so that it can be given up from outside (its caller hung up).
   struct Wait {

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
@@ -71,6 +73,7 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
                 [this](const config::PriceClass& row) { return read_class(row); },
                 [this] { return restore_tree(); },
                 options_.version}),
+      metrics_(io, [this](MetricsSnapshot& out) { service_.fill(out); }),
       hangup_(io, SIGHUP),
       look_timer_(io),
       watchdog_timer_(io) {
@@ -96,6 +99,7 @@ asio::awaitable<int> Node::run() {
       status = 1;
       co_return;
     }
+    listen_for_metrics();
     report(systemd::notify_ready(status_text()));
     log(LogLevel::Info, "tariffd " + options_.version + " is ready");
     asio::signal_set stop_signals(io_, SIGTERM, SIGINT);
@@ -112,6 +116,7 @@ asio::awaitable<int> Node::run() {
     hangup_.cancel();
     look_timer_.cancel();
     watchdog_timer_.cancel();
+    metrics_.stop();
   };
   co_await (launcher_.run() && serve_then_stop() && reload_on_hangup() && look_around() &&
             feed_watchdog());
@@ -158,6 +163,17 @@ Status Node::listen() {
                                " without authentication (insecure_tcp): any local user can place");
   }
   return ok();
+}
+
+/// An agent that cannot be watched still runs jobs, so this is a warning.
+void Node::listen_for_metrics() {
+  const auto& endpoint = state_.config.metrics.listen;
+  if (!endpoint) return;
+  auto listening = metrics_.listen(*endpoint);
+  if (!listening)
+    log(LogLevel::Warning, "metrics are not served: " + listening.error().text());
+  else
+    asio::co_spawn(io_, metrics_.run(), asio::detached);
 }
 
 launcher::Request Node::configure_request() const {
@@ -210,6 +226,7 @@ asio::awaitable<Status> Node::begin_session() {
 void Node::launcher_lost(const Error& why) {
   if (lost_reported_) return;  // once per outage, not ten times a second
   lost_reported_ = true;
+  ++state_.launcher_lost;
   log(LogLevel::Error, "the launcher is not connected: " + why.text());
   report(systemd::notify_status(status_text()));
 }

@@ -16,6 +16,7 @@
 
 #include "agent/jobs.h"
 #include "agent/launcher_client.h"
+#include "agent/metrics_server.h"
 #include "agent/service.h"
 #include "agent/settings.h"
 #include "cgroup/tree.h"
@@ -40,6 +41,7 @@ class Node {
   void set_memory_limit();
   void keep_running_config();
   Status listen();
+  void listen_for_metrics();
   asio::awaitable<Status> begin_session();
   launcher::Request configure_request() const;
   asio::awaitable<void> reload_on_hangup();
@@ -62,6 +64,7 @@ class Node {
   LauncherClient launcher_;
   ipc::Server server_;
   PlacementService service_;
+  MetricsServer metrics_;
   asio::signal_set hangup_;
   asio::steady_timer look_timer_;
   asio::steady_timer watchdog_timer_;

@@ -52,12 +52,7 @@ v1::Job api_job(const launcher::Record& record) {
   job.set_cpu_us(record.cpu_us());
   job.set_cpu_pressure_us(record.cpu_pressure_us());
   job.set_memory_peak_bytes(record.memory_peak());
-  // 2^64 byte-microseconds in GB-seconds; a double is exact enough to be looked at, and the bill
-  // below is computed from the integers.
-  constexpr double kPerGigabyteSecond = 1e15;
-  job.set_memory_gb_seconds((static_cast<double>(record.memory_byte_us_high()) * 0x1p64 +
-                             static_cast<double>(record.memory_byte_us_low())) /
-                            kPerGigabyteSecond);
+  job.set_memory_gb_seconds(gb_seconds_of(record));
   job.set_memory_estimated(record.memory_estimated());
   job.set_cost(cost_of(record).text());
   job.set_result_bytes(record.result_bytes());

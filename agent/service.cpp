@@ -78,7 +78,9 @@ launcher::Request launch_request(const config::Function& function, const config:
 }  // namespace
 
 PlacementService::PlacementService(Dependencies dependencies)
-    : d_(std::move(dependencies)), started_(std::chrono::steady_clock::now()) {}
+    : d_(std::move(dependencies)),
+      started_(std::chrono::steady_clock::now()),
+      started_unix_s_(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())) {}
 
 void PlacementService::attach() {
   using ipc::CallContext;
@@ -190,6 +192,7 @@ asio::awaitable<v1::PlaceReply> PlacementService::launch(const config::Function&
   d_.jobs.apply(reply->message.launch().record());
   answer.set_accepted(true);
   answer.set_repeated(reply->message.launch().repeated_id());
+  if (!answer.repeated()) ++accepted_[function.price_class];
   crash_point("agent.before_place_reply");
   co_return answer;
 }

@@ -18,6 +18,7 @@
 
 #include "agent/jobs.h"
 #include "agent/launcher_client.h"
+#include "agent/metrics_snapshot.h"
 #include "config/schema.h"
 #include "ipc/proto/agent.pb.h"
 #include "ipc/server.h"
@@ -34,6 +35,7 @@ struct NodeState {
   std::vector<std::string> config_needs_restart;
   std::vector<std::string> warnings;
   std::string tree_path;                      ///< of the job tree in cgroupfs
+  std::uint64_t launcher_lost = 0;            ///< how often the connection to it was lost
   std::uint64_t job_memory_max = 0;           ///< memory.max of the job tree; 0 not known
   bool draining = false;
 };
@@ -43,6 +45,9 @@ struct ClassReading {
   std::int64_t cpu_us = 0;
   std::uint64_t memory_bytes = 0;
 };
+
+/// "fifo", "weight" or "none".
+const char* text_of(config::CpuEnforcement enforcement);
 
 class PlacementService {
  public:
@@ -63,6 +68,10 @@ class PlacementService {
   void attach();
 
   v1::PollReply poll();
+
+  /// Everything that the metrics page shows and the loop knows.
+  void fill(MetricsSnapshot& out);
+
  private:
   template <typename T>
   using Answer = asio::awaitable<Result<T>>;
@@ -85,12 +94,15 @@ class PlacementService {
   asio::awaitable<Result<std::string>> fetch_result(const std::string& id);
   asio::awaitable<Error> explain_unknown(const std::string& id);
   const std::vector<RankLoad>& load();
+  void fill_class(ClassFigures& row, const std::string& name);
 
   Dependencies d_;
   std::map<v1::Refusal, std::uint64_t> refused_;
+  std::map<std::string, std::uint64_t> accepted_;  ///< by class
   std::vector<RankLoad> load_;
   std::chrono::steady_clock::time_point load_taken_{};
   std::chrono::steady_clock::time_point started_;
+  std::int64_t started_unix_s_ = 0;
   std::uint64_t next_id_ = 1;
 };
 

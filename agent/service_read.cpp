@@ -23,6 +23,8 @@ constexpr std::size_t kLargestPage = 2'000'000;
 constexpr auto kLoadAge = 250ms;
 constexpr std::size_t kWatchQueue = 1'024;  // events held for a reader that is behind
 
+}  // namespace
+
 const char* text_of(config::CpuEnforcement enforcement) {
   switch (enforcement) {
     case config::CpuEnforcement::Fifo: return "fifo";
@@ -31,8 +33,6 @@ const char* text_of(config::CpuEnforcement enforcement) {
   }
   return "";
 }
-
-}  // namespace
 
 const std::vector<RankLoad>& PlacementService::load() {
   const auto now = std::chrono::steady_clock::now();

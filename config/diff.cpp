@@ -160,6 +160,8 @@ std::vector<Change> diff(const NodeConfig& before, const NodeConfig& after) {
   compare_limits(before.limits, after.limits, out);
   out.compare("uids.first", before.uids.first, after.uids.first, Applies::AgentRestart);
   out.compare("uids.count", before.uids.count, after.uids.count, Applies::AgentRestart);
+  out.compare("metrics.listen", before.metrics.listen.value_or("off"),
+              after.metrics.listen.value_or("off"), Applies::AgentRestart);
   out.compare("functions_directory", before.functions_directory, after.functions_directory,
               Applies::Now);
   return std::move(out).take();
@@ -181,6 +183,7 @@ NodeConfig after_reload(const NodeConfig& running, const NodeConfig& wanted) {
   out.fifo.agent = running.fifo.agent;
   out.sockets = running.sockets;
   out.uids = running.uids;
+  out.metrics = running.metrics;
   return out;
 }
 

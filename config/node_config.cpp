@@ -20,9 +20,11 @@ using namespace std::string_view_literals;
 
 constexpr std::array kTopKeys = {"classes"sv, "memory_price"sv, "cpu_enforcement"sv,
                                  "fifo"sv,    "sockets"sv,      "limits"sv,
-                                 "uids"sv,    "functions_directory"sv};
+                                 "uids"sv,    "functions_directory"sv,
+                                 "metrics"sv};
 constexpr std::array kSocketKeys = {"agent"sv, "launcher"sv, "tcp_listen"sv, "insecure_tcp"sv};
 constexpr std::array kUidKeys = {"first"sv, "count"sv};
+constexpr std::array kMetricsKeys = {"listen"sv};
 constexpr std::array kEnforcements = {"fifo"sv, "weight"sv, "none"sv};
 constexpr std::array kLimitKeys = {"max_frame"sv,
                                    "max_streams_per_connection"sv,
@@ -94,6 +96,30 @@ UidRange read_uids(const Value& section, Report& report) {
                  "the range ends at uid " + std::to_string(last) + ", above " +
                      std::to_string(kLastUid),
                  "use a smaller 'first' or 'count'");
+  return out;
+}
+
+Metrics read_metrics(const Value& section, Report& report) {
+  Fields fields(section, "metrics", kMetricsKeys, report);
+  Metrics out;
+  std::string text;
+  if (!fields.read_text("listen", text)) return out;
+  out.listen = text;
+  const auto at = fields.at("listen");
+  if (text == "off") {
+    out.listen.reset();
+  } else if (text.starts_with('/')) {
+    read_path(fields, "listen", text, report);
+    if (text.size() > kMaxSocketPath)
+      report.error(at, "'listen' has " + std::to_string(text.size()) +
+                           " bytes, a socket's path at most " + std::to_string(kMaxSocketPath));
+  } else if (const auto endpoint = parse_endpoint(text); !endpoint) {
+    report.error(at, "'listen': '" + text + "' is not ADDRESS:PORT, a path or off",
+                 "write 127.0.0.1:9464, \"[::1]:9464\", /run/tariff/metrics.sock or off");
+  } else if (!endpoint->loopback) {
+    report.error(at, "'listen': " + endpoint->address + " is not a loopback address",
+                 "the page asks nobody who they are: use 127.0.0.1 or [::1], and a proxy");
+  }
   return out;
 }
 
@@ -193,6 +219,7 @@ Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& n
   node.sockets = read_sockets(section("sockets"), report);
   node.limits = read_limits(section("limits"), report);
   node.uids = read_uids(section("uids"), report);
+  node.metrics = read_metrics(section("metrics"), report);
   const std::size_t errors_before = report.errors();
   node.fifo = read_fifo(section("fifo"), report);
   const FifoBands* bands = report.errors() > errors_before ? nullptr : &node.fifo;

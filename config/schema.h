@@ -76,6 +76,15 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+/// The page for Prometheus.
+struct Metrics {
+  /// "127.0.0.1:9464" (loopback only, nobody is asked who they are) or an absolute path of a Unix
+  /// socket for group `tariff`; empty: off.
+  std::optional<std::string> listen = "127.0.0.1:9464";
+
+  bool operator==(const Metrics&) const = default;
+};
+
 /// Each running job has a uid of its own out of [first, first + count).
 struct UidRange {
   std::uint32_t first = 2'000'000;
@@ -92,6 +101,7 @@ struct NodeConfig {
   Sockets sockets;
   Limits limits;
   UidRange uids;
+  Metrics metrics;
   std::string functions_directory = "/etc/tariff/functions.d";
 
   bool operator==(const NodeConfig&) const = default;

@@ -75,6 +75,8 @@ std::string to_yaml(const NodeConfig& node) {
   out += fifo_section(node.fifo) + sockets_section(node.sockets) + limits_section(node.limits);
   out += "uids:\n" + line("  first", std::int64_t{node.uids.first}) +
          line("  count", std::int64_t{node.uids.count});
+  const auto& listen = node.metrics.listen;
+  out += "metrics:\n" + line("  listen", listen ? in_quotes(*listen) : "'off'");
   return out + line("functions_directory", in_quotes(node.functions_directory));
 }
 

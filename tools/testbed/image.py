@@ -30,7 +30,7 @@ def base(suite):
         with common.stage(f"{suite}: Debian root for the guest"):
             debian.make_root(directory / "root", suite, packages, "minbase",
                              debian.GUEST_EXCLUDES, log)
-        common.prune("base", f"{suite}-", keep=1)
+        common.prune("base", f"{suite}-", keep=2)
 
     return common.entry("base", f"{suite}-{key}", make)
 

@@ -68,6 +68,7 @@ TEST_CASE("a reload keeps what only a restart can change", "[config]") {
   const auto running = config("#");
   const auto wanted = config(
       "fifo: {launcher: 59, agent: 61, boost: 53}\n"
+      "metrics: {listen: off}\n"
       "sockets: {agent: /run/x.sock}\nuids: {first: 3000000}\nlimits: {max_jobs: 7}\n");
   const auto result = after_reload(running, wanted);
   for (const auto& change : diff(running, result)) CHECK(change.applies == Applies::Now);
@@ -79,7 +80,8 @@ TEST_CASE("a reload keeps what only a restart can change", "[config]") {
 
 TEST_CASE("a configuration written as YAML is read back", "[config]") {
   for (const char* text :
-       {"#", "sockets: {agent: \"/run/it's # a: b\", tcp_listen: '[::1]:1', insecure_tcp: true}",
+       {"#", "metrics: {listen: off}", "metrics: {listen: /run/tariff/m.sock}",
+        "sockets: {agent: \"/run/it's # a: b\", tcp_listen: '[::1]:1', insecure_tcp: true}",
         "classes: [{name: a, price: 0.000001, pids_max: 7}, {name: b, price: 2, swap_max: 1025}]\n"
         "cpu_enforcement: none\nmemory_price: 1.5\nfifo: {agent: 98}\nuids: {first: 100000}\n"
         "limits: {kill_grace: 0ms, result_retention: 90s, memory_reserve: 3GiB}\n"}) {

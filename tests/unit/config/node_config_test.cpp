@@ -60,7 +60,7 @@ TEST_CASE("the shipped file shows every key, and with its default", "[config]") 
     text += line.substr(1) + "\n";
     ++keys;
   }
-  CHECK(keys == 8 + 5 + 6 + 3 + 11 + 2);
+  CHECK(keys == 9 + 5 + 6 + 3 + 11 + 2 + 1);
   CHECK(good(text) == good("#"));
 }
 
