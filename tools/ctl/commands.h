@@ -58,6 +58,29 @@ struct CheckConfigOptions {
   bool diff = false;
 };
 
+struct TopOptions {
+  std::chrono::milliseconds delay{1'000};
+  bool once = false;
+};
+
+struct EventsOptions {
+  bool follow = false;
+  std::string price_class;
+  std::string function;
+};
+
+struct DoctorOptions {
+  std::string config = "/etc/tariff/tariffd.yaml";
+  bool all = false;     ///< also what is in order
+  bool strict = false;  ///< a warning is as bad as a fault
+};
+
+// doctor_command.cpp
+int doctor_command(const Globals& globals, const DoctorOptions& options);
+// top_command.cpp
+int top_command(const Globals& globals, const TopOptions& options);
+// events_command.cpp
+int events_command(const Globals& globals, const EventsOptions& options);
 // node_commands.cpp
 int status_command(const Globals& globals);
 int poll_command(const Globals& globals);

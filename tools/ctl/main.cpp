@@ -23,6 +23,9 @@ struct CommandLine {
   LogsOptions logs;
   DrainOptions drain;
   CheckConfigOptions check_config;
+  DoctorOptions doctor;
+  TopOptions top;
+  EventsOptions events;
   std::string job_id;
   std::string watch_id;
   std::vector<std::string> cancel_ids;
@@ -73,7 +76,25 @@ void add_node_commands(CLI::App& app, CommandLine& line) {
     return check_config_command(line.globals, line.check_config);
   });
   check->add_option("FILE", line.check_config.file, "Default " + line.check_config.file);
+  CLI::App* doctor = add_command(app, line, "doctor", "Whether this machine is fit, and why",
+                                 [&line] { return doctor_command(line.globals, line.doctor); });
+  doctor->add_flag("--all", line.doctor.all, "Also show what is in order");
+  doctor->add_flag("--strict", line.doctor.strict, "A warning makes the machine unfit, too");
+  doctor->add_option("--config", line.doctor.config, "Default " + line.doctor.config);
   check->add_flag("--diff", line.check_config.diff, "Say what would change for the running agent");
+}
+
+void add_views(CLI::App& app, CommandLine& line) {
+  CLI::App* top = add_command(app, line, "top", "What the classes do, live; q quits",
+                              [&line] { return top_command(line.globals, line.top); });
+  top->add_flag("--once", line.top.once, "One frame, and no more; so without a terminal");
+  add_duration(*top, "--delay", [&line](milliseconds value) { line.top.delay = value; },
+               "Time between two frames; default 1s");
+  CLI::App* events = add_command(app, line, "events", "What happened to jobs, a line each",
+                                 [&line] { return events_command(line.globals, line.events); });
+  events->add_flag("-f,--follow", line.events.follow, "Only what happens from now on, for ever");
+  events->add_option("--class", line.events.price_class, "Only jobs of this class");
+  events->add_option("--function", line.events.function, "Only jobs of this function");
 }
 
 void add_run_commands(CLI::App& app, CommandLine& line) {
@@ -161,6 +182,7 @@ int run_command_line(int argc, char** argv) {
   add_duration(app, "--timeout", [&line](milliseconds value) { line.globals.timeout = value; },
                "How long to wait for an answer, and for an agent that is away; default 30s");
   add_node_commands(app, line);
+  add_views(app, line);
   add_run_commands(app, line);
   add_job_commands(app, line);
   try {
