@@ -77,6 +77,8 @@ struct DoctorOptions {
 
 // doctor_command.cpp
 int doctor_command(const Globals& globals, const DoctorOptions& options);
+// words_command.cpp
+int words_command(const Globals& globals, const std::string& kind);
 // top_command.cpp
 int top_command(const Globals& globals, const TopOptions& options);
 // events_command.cpp

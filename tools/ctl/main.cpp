@@ -25,6 +25,8 @@ struct CommandLine {
   CheckConfigOptions check_config;
   DoctorOptions doctor;
   TopOptions top;
+  std::string words_kind;
+  std::string words_of;
   EventsOptions events;
   std::string job_id;
   std::string watch_id;
@@ -149,6 +151,32 @@ void add_job_commands(CLI::App& app, CommandLine& line) {
   watch->add_option("ID", line.watch_id, "Only this job, until it has ended");
 }
 
+/// What the shell's completion asks for: the words that may come next, a line each. Those of the
+/// command line itself are taken from it, so that they cannot differ.
+void add_completion(CLI::App& app, CommandLine& line) {
+  CLI::App* words = add_command(app, line, "complete-words", "For the shell's completion", [&] {
+    if (line.words_kind != "commands" && line.words_kind != "options")
+      return words_command(line.globals, line.words_kind);
+    std::string out;
+    const auto shown = [](const CLI::App* command) { return !command->get_group().empty(); };
+    if (line.words_kind == "commands")
+      for (const CLI::App* command : app.get_subcommands(shown)) out += command->get_name() + "\n";
+    const auto add_options = [&out](const CLI::App* command) {
+      for (const CLI::Option* option : command->get_options())
+        for (const auto& name : option->get_lnames()) out += "--" + name + "\n";
+    };
+    if (line.words_kind == "options") {
+      add_options(&app);
+      for (const CLI::App* command : app.get_subcommands(shown))
+        if (command->get_name() == line.words_of) add_options(command);
+    }
+    return print_raw(out).has_value() ? 0 : static_cast<int>(Exit::Failed);
+  });
+  words->add_option("KIND", line.words_kind)->required();
+  words->add_option("COMMAND", line.words_of);
+  words->group("");  // not in --help: it is no command for people
+}
+
 /// The first word that is no option nor the value of one; CLI11 says only that a command lacks.
 std::string first_word(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
@@ -185,6 +213,7 @@ int run_command_line(int argc, char** argv) {
   add_views(app, line);
   add_run_commands(app, line);
   add_job_commands(app, line);
+  add_completion(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
