@@ -74,6 +74,7 @@ class Job:
         fields = parse(data)
         self.id = first(fields, 1, b"").decode()
         self.price_class = first(fields, 6, b"").decode()
+        self.accepted_unix = first(fields, 9) / 1e9
         self.launched = first(fields, 10) / 1e9
         self.first_ran = first(fields, 11) / 1e9
         self.main_exited = first(fields, 14) / 1e9

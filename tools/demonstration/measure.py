@@ -61,8 +61,8 @@ def calibrate(agent):
 class Load:
     """Bulk work: `count` jobs in flight at all times, each replaced when it ends."""
 
-    def __init__(self, agent, count, payload):
-        self.agent, self.count, self.payload = agent, count, payload
+    def __init__(self, agent, count, payload, function="resize"):
+        self.agent, self.count, self.payload, self.function = agent, count, payload, function
         self.jobs = {}
         self.done = []
 
@@ -73,7 +73,7 @@ class Load:
                 self.done.append(job_of(answer.result()))
                 self.agent.acknowledge(job_id)
         while len(self.jobs) < self.count:
-            job_id = self.agent.place("resize", self.payload)
+            job_id = self.agent.place(self.function, self.payload)
             self.jobs[job_id] = self.agent.wait(job_id)
 
     def end(self):

@@ -33,6 +33,8 @@ def source_files():
 def wanted(name):
     if name.startswith(PACKAGED_ALL_THE_SAME):
         return True
+    if name.startswith("tools/benchmark/") and not name.endswith(".py"):
+        return True
     return not name.startswith(NOT_PACKAGED) and ("/" in name or name == "CMakeLists.txt")
 
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How soon the agent answers while jobs hog every CPU they may use: 1,000 starved jobs, a fork bomb
+and a loop of the highest class on each class CPU. Used by a test, with wide bounds, and by the
+benchmark, for figures."""
+import contextlib
+import os
+import subprocess
+import time
+
+from lib import functions
+from lib.agent_client import Agent, job_of
+
+LOOP = "while :; do :; done"
+FUNCTIONS = (
+    f"  - {{name: over-starved, class: bulk, argv: [/bin/sh, -c, '{LOOP}']}}\n"
+    f"  - {{name: over-top, class: critical, argv: [/bin/sh, -c, '{LOOP}']}}\n"
+    "  - {name: over-bomb, class: background, pids_max: 256,\n"
+    "     argv: [/bin/sh, -c, 'bomb() { bomb | bomb & }; bomb; " + LOOP + "']}\n")
+STARVED = 1000
+TIMES = 20
+
+
+@contextlib.contextmanager
+def overload(agent, starved=STARVED):
+    """The jobs that starve, by id; everything has ended when it is left."""
+    with functions("overload", FUNCTIONS):
+        ids = [agent.place("over-starved") for _ in range(starved)]
+        hogs = [agent.place("over-bomb")]
+        hogs += [agent.place("over-top") for _ in range(2 * os.cpu_count())]
+        time.sleep(5)  # until the bomb has filled its cgroup and the hogs have taken over
+        try:
+            yield ids
+        finally:
+            waits = []
+            for job_id in [*hogs, *ids]:
+                agent.cancel(job_id)
+                waits.append((job_id, agent.wait(job_id)))
+            for job_id, answer in waits:
+                answer.result(timeout=300)
+                agent.acknowledge(job_id)
+
+
+def status_by_command():
+    """Seconds from starting tariffctl to its end."""
+    start = time.monotonic()
+    subprocess.run(["tariffctl", "status"], check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def status_by_connection(agent):
+    start = time.monotonic()
+    agent.call("Status", b"").result()
+    return time.monotonic() - start
+
+
+def cancel(agent, job_id):
+    """Seconds from before the call is sent to when the job's end was known, by the launcher's clock."""
+    sent = time.time()
+    agent.cancel(job_id)
+    job = job_of(agent.wait(job_id).result())
+    return job.accepted_unix + job.ended - sent
+
+
+def measure(starved=STARVED, times=TIMES):
+    agent = Agent()
+    figures = {}
+    with overload(agent, starved) as ids:
+        # Across the list: the first to arrive is the next to run, the last would run in hours.
+        chosen = ids[::max(1, len(ids) // times)][:times]
+        figures["status_command_s"] = [status_by_command() for _ in range(times)]
+        figures["status_connection_s"] = [status_by_connection(agent) for _ in range(times)]
+        figures["cancel_s"] = [cancel(agent, job_id) for job_id in chosen]
+        figures["jobs"] = len(ids)
+    return figures
