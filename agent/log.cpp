@@ -18,8 +18,9 @@
 namespace tariff::agent {
 namespace {
 
-// Lines held while the journal is slow; the oldest are dropped beyond.
-constexpr std::size_t kQueuedLines = 8'192;
+// Lines held while the journal is slow; the oldest are dropped beyond. Each has its room from the
+// start: 8,192, spdlog's default, took 5.4 MB of the agent's 17 (measured).
+constexpr std::size_t kQueuedLines = 1'024;
 // Fields travel behind the message in one string, since spdlog carries no others.
 constexpr char kSeparator = '\x1f';
 
