@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <exception>
 
+#include "agent/host_record.h"
 #include "agent/log.h"
+#include "agent/machine_knobs.h"
 #include "agent/node.h"
 #include "agent/reload_command.h"
 #include "agent/settings.h"
@@ -24,6 +26,7 @@ struct Arguments {
   bool check_config = false;
   bool diff = false;
   bool debug = false;
+  bool undo_host_changes = false;
   int reload_pid = 0;
 };
 
@@ -47,6 +50,15 @@ int check_config(const Arguments& arguments) {
               loaded.value->config.classes.size(), loaded.value->functions.size());
   if (arguments.diff) print_diff(loaded.value->config);
   return 0;
+}
+
+/// What reserving CPUs changed on the machine, undone without an agent: for tariff-host.service.
+int undo_host_changes() {
+  agent::SystemdLink systemd;
+  agent::MachineKnobs knobs(systemd);
+  const auto outcome = agent::Host(knobs, agent::kHostRecord).undo();
+  for (const auto& text : outcome.complaints) std::fprintf(stderr, "<4>%s\n", text.c_str());
+  return outcome.record.changes.empty() ? 0 : 1;
 }
 
 int serve(const Arguments& arguments) {
@@ -88,6 +100,8 @@ int main(int argc, char** argv) {
       ->needs(check);
   app.add_option("--reload", arguments.reload_pid,
                  "check the files, make the agent with this pid reload them, wait until it has");
+  app.add_flag("--undo-host-changes", arguments.undo_host_changes,
+               "undo what is recorded in /run/tariff/host-changes.json, then exit");
   app.add_flag("--debug", arguments.debug, "log the end of every job");
   app.set_version_flag("--version", std::string(TARIFF_VERSION));
   try {
@@ -95,6 +109,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (arguments.undo_host_changes) return undo_host_changes();
   if (arguments.reload_pid > 0)
     return agent::reload_command(arguments.node.config_path, arguments.reload_pid);
   return arguments.check_config ? check_config(arguments) : serve(arguments);

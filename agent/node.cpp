@@ -23,7 +23,6 @@
 #include "config/write.h"
 #include "systemd/listen_fds.h"
 #include "systemd/notify.h"
-#include "systemd/units.h"
 
 namespace tariff::agent {
 namespace {
@@ -31,17 +30,12 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
 
-constexpr const char* kHolderUnit = "tariff-jobs.service";
-// Where systemd puts the holder's unit; used when D-Bus cannot be asked (early boot, rescue).
-constexpr const char* kDefaultTree = "/sys/fs/cgroup/tariff.slice/tariff-jobs.service";
-constexpr const char* kCgroupMount = "/sys/fs/cgroup";
 // How long the first call waits for the launcher's records before the agent answers without them.
 constexpr auto kFirstSession = 10s;
 // Foreign writers in our subtree are looked for this often: it is a report, not a fight.
 constexpr auto kLookAround = 10s;
 constexpr auto kLookAgain = 1s;  // while the job tree is missing
 constexpr auto kStopGrace = 2s;
-constexpr std::uint64_t kSmallestReserve = 512ULL << 20;  // design: max(10% of RAM, 512 MiB)
 
 ipc::ServerLimits server_limits(const config::Limits& limits) {
   ipc::ServerLimits result;
@@ -76,7 +70,13 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
       metrics_(io, [this](MetricsSnapshot& out) { service_.fill(out); }),
       hangup_(io, SIGHUP),
       look_timer_(io),
-      watchdog_timer_(io) {
+      cpu_timer_(io),
+      host_events_(io, [this] {
+        cpus_due_ = true;
+        cpu_timer_.cancel();
+      }),
+      watchdog_timer_(io),
+      worker_(io, state_.config.fifo.workers) {
   service_.attach();
 }
 
@@ -84,9 +84,8 @@ asio::awaitable<int> Node::run() {
   using namespace asio::experimental::awaitable_operators;
   if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
     log(LogLevel::Warning, errno_error("cannot lock the agent in memory", errno).text());
-  if (auto opened = open_tree(); !opened)
+  if (auto opened = co_await open_tree(); !opened)
     log(LogLevel::Error, opened.error().text());
-  set_memory_limit();
 
   keep_running_config();
 
@@ -115,35 +114,15 @@ asio::awaitable<int> Node::run() {
     launcher_.stop();
     hangup_.cancel();
     look_timer_.cancel();
+    cpu_timer_.cancel();
+    host_events_.stop();
+    host_.hurry();
     watchdog_timer_.cancel();
     metrics_.stop();
   };
   co_await (launcher_.run() && serve_then_stop() && reload_on_hangup() && look_around() &&
-            feed_watchdog());
+            keep_cpus() && watch_host() && feed_watchdog());
   co_return status;
-}
-
-Status Node::open_tree() {
-  state_.tree_path = kDefaultTree;
-  if (auto units = systemd::Units::connect({}))
-    if (auto group = units->control_group(kHolderUnit)) state_.tree_path = kCgroupMount + *group;
-  auto tree = cgroup::ClassTree::open(state_.tree_path);
-  if (!tree) return std::move(tree).error().context("opening the job tree");
-  tree_ = std::move(*tree);
-  return tree_->ensure(state_.config.classes, state_.config.cpu_enforcement);
-}
-
-void Node::set_memory_limit() {
-  const auto total = read_memory().total;
-  const auto reserve = state_.config.limits.memory_reserve_bytes != 0
-                           ? state_.config.limits.memory_reserve_bytes
-                           : std::max(total / 10, kSmallestReserve);
-  if (total <= reserve) return;
-  state_.job_memory_max = total - reserve;
-  auto units = systemd::Units::connect({});
-  const auto set = units ? units->set_runtime(kHolderUnit, {{"MemoryMax", state_.job_memory_max}})
-                         : Status(std::move(units).error());
-  if (!set) log(LogLevel::Warning, "the job tree's memory is not limited: " + set.error().text());
 }
 
 Status Node::listen() {
@@ -199,12 +178,13 @@ launcher::Request Node::configure_request() const {
   message.set_leaf_pool(static_cast<std::uint32_t>(config.limits.leaf_pool));
   message.set_kill_grace_ns(std::chrono::nanoseconds(config.limits.kill_grace).count());
   message.set_tree(state_.tree_path);
+  message.set_class_cpus(static_cast<std::uint32_t>(state_.cpus.classes.size()));
   return request;
 }
 
 asio::awaitable<Status> Node::begin_session() {
   // The holder may have been restarted with an empty tree since the last session.
-  if (auto opened = open_tree(); !opened) co_return opened;
+  if (auto opened = co_await open_tree(); !opened) co_return opened;
   auto reply = co_await launcher_.request(configure_request());
   if (!reply) co_return std::move(reply).error();
   if (reply->message.has_failure())
@@ -288,15 +268,11 @@ asio::awaitable<void> Node::reload() {
   ++state_.config_generation;
   keep_running_config();
   server_.set_limits(server_limits(state_.config.limits));
-  set_memory_limit();
-  if (auto opened = open_tree(); !opened) log(LogLevel::Error, opened.error().text());
-  if (launcher_.ready()) {
-    auto reply = co_await launcher_.request(configure_request());
-    if (!reply) log(LogLevel::Error, reply.error().text());
-    else if (reply->message.has_failure())
-      log(LogLevel::Error, "the launcher refused its configuration: " +
-                               reply->message.failure().message());
-  }
+  if (auto opened = co_await open_tree(); !opened) log(LogLevel::Error, opened.error().text());
+  co_await configure_launcher();
+  // Memory limit and host: through systemd, which may take long to answer.
+  cpus_due_ = true;
+  cpu_timer_.cancel();
   log(LogLevel::Info, "reloaded: generation " + std::to_string(state_.config_generation) + ", " +
                           std::to_string(state_.functions.size()) + " functions");
   for (const auto& text : state_.config_needs_restart)
@@ -314,14 +290,6 @@ void Node::keep_running_config() {
     (void)::rename(fresh.c_str(), kRunningConfig);
 }
 
-bool Node::tree_is_there() const {
-  return ::access((state_.tree_path + "/cgroup.procs").c_str(), F_OK) == 0;
-}
-
-bool Node::tree_is_whole() const {
-  return tree_is_there() && tree_ && tree_->complete(state_.config.classes);
-}
-
 asio::awaitable<void> Node::look_around() {
   while (!stopping_) {
     look_timer_.expires_after(tree_is_whole() ? kLookAround : kLookAgain);
@@ -335,43 +303,16 @@ asio::awaitable<void> Node::look_around() {
       for (const auto& path : tree_->foreign())
         warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
     // A class that left the configuration keeps its cgroup until its last job has ended.
-    if (tree_) tree_->remove_unused(state_.config.classes);
+    co_await worker_.run([path = state_.tree_path, classes = state_.config.classes] {
+      auto tree = cgroup::ClassTree::open(path);
+      if (tree) tree->remove_unused(classes);
+      return tree.has_value();
+    });
     for (const auto& text : warnings)
       if (std::find(state_.warnings.begin(), state_.warnings.end(), text) == state_.warnings.end())
         log(LogLevel::Warning, text);
     state_.warnings = std::move(warnings);
   }
-}
-
-/// When the holder dies, systemd removes every empty cgroup below it (measured on 252), and the
-/// whole tree once the last job has left. Class cgroups are made again at once; the holder, and
-/// with it the tree, when the tree is gone. True: something was mended. The launcher is configured
-/// twice, since its ready leaves went, too.
-asio::awaitable<bool> Node::restore_tree() {
-  if (tree_is_whole()) co_return false;
-  if (!tree_is_there()) {
-    log(LogLevel::Error, "the job tree " + state_.tree_path + " is gone; starting the holder");
-    auto units = systemd::Units::connect({});
-    const auto started = units ? units->start(kHolderUnit) : Status(std::move(units).error());
-    if (!started) log(LogLevel::Error, started.error().text());
-    asio::steady_timer pause(io_, kLookAgain);
-    co_await pause.async_wait(use_result);
-    if (!tree_is_there()) co_return false;
-  }
-  if (auto opened = open_tree(); !opened) {
-    log(LogLevel::Error, opened.error().text());
-    co_return false;
-  }
-  set_memory_limit();
-  const auto complete = configure_request();
-  auto without_leaves = complete;
-  without_leaves.mutable_configure()->set_leaf_pool(0);
-  for (const auto& request : {without_leaves, complete}) {
-    auto reply = co_await launcher_.request(request);
-    if (!reply) log(LogLevel::Error, reply.error().text());
-  }
-  log(LogLevel::Warning, "the job tree was not whole and has been mended");
-  co_return true;
 }
 
 asio::awaitable<void> Node::feed_watchdog() {

@@ -3,7 +3,7 @@
 // in reverse. Order at start: configuration, class cgroups, the launcher's records, and only then
 // the first call from outside, so that a restarted agent never answers out of ignorance.
 //
-// Threading: one io_context, one thread.
+// Threading: one io_context, one thread; what may block is done on `worker_`, awaited from there.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,11 +14,17 @@
 #include <optional>
 #include <string>
 
+#include "agent/host.h"
+#include "agent/host_events.h"
+#include "agent/host_record.h"
 #include "agent/jobs.h"
 #include "agent/launcher_client.h"
+#include "agent/machine_knobs.h"
 #include "agent/metrics_server.h"
 #include "agent/service.h"
 #include "agent/settings.h"
+#include "agent/systemd_link.h"
+#include "agent/worker.h"
 #include "cgroup/tree.h"
 #include "ipc/server.h"
 
@@ -37,8 +43,13 @@ class Node {
   asio::awaitable<int> run();
 
  private:
-  Status open_tree();
-  void set_memory_limit();
+  asio::awaitable<Status> open_tree();
+  asio::awaitable<void> set_memory_limit();
+  asio::awaitable<void> keep_cpus();
+  asio::awaitable<void> settle_cpus();
+  asio::awaitable<void> watch_host();
+  asio::awaitable<void> configure_launcher();
+  void take_plan(CpuPlan plan);
   void keep_running_config();
   Status listen();
   void listen_for_metrics();
@@ -67,9 +78,20 @@ class Node {
   MetricsServer metrics_;
   asio::signal_set hangup_;
   asio::steady_timer look_timer_;
+  asio::steady_timer cpu_timer_;
+  HostEvents host_events_;
   asio::steady_timer watchdog_timer_;
+  std::uint64_t memory_limit_set_ = 0;  ///< what systemd last accepted
+  std::size_t cpu_complaints_ = 0;      ///< of the last time the host was changed
+  bool cpu_lost_ = false;   ///< the CPUs are shared since one went away
+  bool cpus_due_ = false;   ///< look at them again, although nobody slept
   bool stopping_ = false;
   bool lost_reported_ = false;
+  // Used on the worker's thread only; the worker goes first, and so waits for its work.
+  SystemdLink systemd_;
+  MachineKnobs knobs_{systemd_};
+  Host host_{knobs_, kHostRecord};
+  Worker worker_;
 };
 
 }  // namespace tariff::agent

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/cpu_plan.h"
 #include "agent/jobs.h"
 #include "agent/launcher_client.h"
 #include "agent/metrics_snapshot.h"
@@ -37,6 +38,10 @@ struct NodeState {
   std::string tree_path;                      ///< of the job tree in cgroupfs
   std::uint64_t launcher_lost = 0;            ///< how often the connection to it was lost
   std::uint64_t job_memory_max = 0;           ///< memory.max of the job tree; 0 not known
+  CpuPlan cpus;                               ///< in effect, or being put into effect
+  std::vector<std::string> cpu_warnings;
+  std::size_t host_changes = 0;               ///< made on the machine, undone when we stop
+  std::size_t host_changes_refused = 0;
   bool draining = false;
 };
 

@@ -46,7 +46,9 @@ const std::vector<RankLoad>& PlacementService::load() {
     samples.push_back({price_class->rank, has_run,
                        has_run ? read_process_state(record->pid()) : 'R'});
   }
-  load_ = split_load(samples, static_cast<int>(classes.size()), online_cpus());
+  const auto cpus = d_.node.cpus.classes.size();
+  load_ = split_load(samples, static_cast<int>(classes.size()),
+                     cpus == 0 ? online_cpus() : static_cast<int>(cpus));
   load_taken_ = now;
   return load_;
 }
@@ -118,12 +120,19 @@ PlacementService::Answer<v1::StatusReply> PlacementService::status() {
   reply.set_tcp_listen(node.config.sockets.tcp_listen.value_or(""));
   reply.set_cpu_enforcement(text_of(node.config.cpu_enforcement));
   reply.set_cpus(online_cpus());
+  reply.set_cpu_mode(mode_word(node.cpus));
+  reply.set_system_cpus(cgroup::cpu_list(node.cpus.system));
+  reply.set_class_cpus(cgroup::cpu_list(node.cpus.classes));
+  reply.set_cpu_reason(node.cpus.why);
+  reply.set_host_changes(static_cast<int>(node.host_changes));
+  reply.set_host_changes_refused(static_cast<int>(node.host_changes_refused));
   reply.set_uptime_ns((std::chrono::steady_clock::now() - started_) / 1ns);
   reply.set_config_generation(node.config_generation);
   reply.set_reloads(node.reloads);
   reply.set_config_error(node.config_error);
   for (const auto& text : node.config_needs_restart) reply.add_config_needs_restart(text);
   for (const auto& text : node.warnings) reply.add_warnings(text);
+  for (const auto& text : node.cpu_warnings) reply.add_warnings(text);
   const auto& loads = load();
   for (const auto& price_class : node.config.classes) {
     const auto& totals = d_.jobs.totals(price_class.name);

@@ -275,6 +275,7 @@ Result<ProcessStat> parse_process_stat(std::string_view text) {
     switch (number) {
       case 3: good = good && word.size() == 1; out.state = word.empty() ? '?' : word[0]; break;
       case 4: store(out.parent, word); break;
+      case 9: store(out.flags, word); break;
       case 14: store(out.user_ticks, word); break;
       case 15: store(out.system_ticks, word); break;
       case 22: store(out.start_ticks, word); break;

@@ -133,6 +133,7 @@ struct ProcessStat {
   std::uint64_t start_ticks = 0;   ///< since boot; with pid, names a process for ever
   int rt_priority = 0;             ///< 0, or the SCHED_FIFO / SCHED_RR priority 1..99
   int policy = 0;                  ///< SCHED_OTHER 0, SCHED_FIFO 1, ...
+  std::uint32_t flags = 0;         ///< PF_* of the kernel's include/linux/sched.h
   bool operator==(const ProcessStat&) const = default;
 };
 Result<ProcessStat> parse_process_stat(std::string_view text);

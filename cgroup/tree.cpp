@@ -89,7 +89,9 @@ Result<ClassTree> ClassTree::open(std::string path) {
 }
 
 Status ClassTree::ensure(const std::vector<config::PriceClass>& classes,
-                         config::CpuEnforcement enforcement) {
+                         config::CpuEnforcement enforcement, const CpuSet& cpus) {
+  if (!cpus.empty())
+    if (auto enabled = enable_cpuset(); !enabled) return enabled;
   const int count = static_cast<int>(classes.size());
   for (const auto& price_class : classes) {
     const std::string name = directory_name(price_class);
@@ -98,6 +100,10 @@ Status ClassTree::ensure(const std::vector<config::PriceClass>& classes,
         !set)
       return set;
   }
+  // Also of classes that are configured no more and still have jobs.
+  for (const auto& name : children("."))
+    if (name.starts_with("class-"))
+      if (auto set = set_cpus(name, cpus); !set) return set;
   remove_unused(classes);
   return ok();
 }
@@ -127,6 +133,29 @@ Status ClassTree::make(const std::string& name) const {
   // Written only if needed: under load this write takes seconds (measured: up to 4 s behind hogs).
   if (missing.empty()) return ok();
   return write_file_at(directory_.get(), control, missing);
+}
+
+/// The holder does it when it starts; one from before Tariff kept CPUs apart has not.
+Status ClassTree::enable_cpuset() const {
+  auto enabled = read_file_at(directory_.get(), "cgroup.subtree_control");
+  if (!enabled) return std::move(enabled).error();
+  if (contains(parse_controllers(*enabled), "cpuset")) return ok();
+  return write_file_at(directory_.get(), "cgroup.subtree_control", "+cpuset");
+}
+
+/// Leaves have no cpuset of their own and follow the class. A write moves every task below: only if
+/// it changes something.
+Status ClassTree::set_cpus(const std::string& name, const CpuSet& cpus) const {
+  const std::string file = name + "/cpuset.cpus";
+  auto text = read_file_at(directory_.get(), file);
+  if (!text) {
+    if (cpus.empty()) return ok();  // no such controller: nothing to take back
+    return std::move(text).error();
+  }
+  const auto current = parse_cpu_list(*text, file);
+  if (!current) return current.error();
+  if (*current == cpus) return ok();
+  return write_file_at(directory_.get(), file, cpu_list(cpus) + "\n");
 }
 
 Status ClassTree::set_limits(const std::string& name, const config::PriceClass& price_class,

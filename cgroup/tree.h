@@ -3,7 +3,7 @@
 // at a reload, with the class's limits; leaves below them are the launcher's.
 //
 //   auto tree = ClassTree::open("/sys/fs/cgroup/tariff.slice/tariff-jobs.service");
-//   if (auto made = tree->ensure(config.classes, config.cpu_enforcement); !made) ...
+//   if (auto made = tree->ensure(config.classes, config.cpu_enforcement, {1, 2, 3}); !made) ...
 //   auto usage = tree->read(config.classes.front());
 //
 // Writes nothing outside the tree: systemd owns what is above (the single-writer rule). Limits are
@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "cgroup/cpu_set.h"
 #include "config/schema.h"
 
 namespace tariff::cgroup {
@@ -41,9 +42,10 @@ class ClassTree {
   /// `path`: the holder's cgroup. FailedPrecondition if it is not cgroup v2 or lacks controllers.
   static Result<ClassTree> open(std::string path);
 
-  /// Makes what is missing, sets limits, and remove_unused().
+  /// Makes what is missing, sets limits, and remove_unused(). Jobs of all classes may use `cpus`;
+  /// empty: every CPU that the tree may use.
   Status ensure(const std::vector<config::PriceClass>& classes,
-                config::CpuEnforcement enforcement);
+                config::CpuEnforcement enforcement, const CpuSet& cpus);
 
   /// Removes classes that are not configured and have no leaves. Those that still have some stay:
   /// call it again later.
@@ -61,6 +63,8 @@ class ClassTree {
   ClassTree(std::string path, Fd directory)
       : path_(std::move(path)), directory_(std::move(directory)) {}
   Status make(const std::string& name) const;
+  Status enable_cpuset() const;
+  Status set_cpus(const std::string& name, const CpuSet& cpus) const;
   Status set_limits(const std::string& name, const config::PriceClass& price_class,
                     std::uint64_t weight) const;
   [[nodiscard]] std::vector<std::string> children(const std::string& below) const;

@@ -26,6 +26,15 @@ std::string text(CpuEnforcement value) {
   return "?";
 }
 
+std::string text(CpuMode value) {
+  switch (value) {
+    case CpuMode::Auto: return "auto";
+    case CpuMode::Reserved: return "reserved";
+    case CpuMode::Shared: return "shared";
+  }
+  return "?";
+}
+
 /// Marks a number of bytes, which is a plain integer in the schema.
 struct Size {
   std::uint64_t bytes;
@@ -155,6 +164,8 @@ std::vector<Change> diff(const NodeConfig& before, const NodeConfig& after) {
   compare_classes(before, after, out);
   out.compare("memory_price", before.memory_price, after.memory_price, Applies::Now);
   out.compare("cpu_enforcement", before.cpu_enforcement, after.cpu_enforcement, Applies::Now);
+  out.compare("cpus.mode", before.cpus.mode, after.cpus.mode, Applies::Now);
+  out.compare("cpus.reserved", before.cpus.reserved, after.cpus.reserved, Applies::Now);
   compare_fifo(before.fifo, after.fifo, out);
   compare_sockets(before.sockets, after.sockets, out);
   compare_limits(before.limits, after.limits, out);

@@ -20,12 +20,14 @@ using namespace std::string_view_literals;
 
 constexpr std::array kTopKeys = {"classes"sv, "memory_price"sv, "cpu_enforcement"sv,
                                  "fifo"sv,    "sockets"sv,      "limits"sv,
-                                 "uids"sv,    "functions_directory"sv,
+                                 "uids"sv,    "cpus"sv,         "functions_directory"sv,
                                  "metrics"sv};
 constexpr std::array kSocketKeys = {"agent"sv, "launcher"sv, "tcp_listen"sv, "insecure_tcp"sv};
 constexpr std::array kUidKeys = {"first"sv, "count"sv};
 constexpr std::array kMetricsKeys = {"listen"sv};
 constexpr std::array kEnforcements = {"fifo"sv, "weight"sv, "none"sv};
+constexpr std::array kCpuKeys = {"mode"sv, "reserved"sv};
+constexpr std::array kCpuModes = {"auto"sv, "reserved"sv, "shared"sv};
 constexpr std::array kLimitKeys = {"max_frame"sv,
                                    "max_streams_per_connection"sv,
                                    "max_queued_per_connection"sv,
@@ -120,6 +122,22 @@ Metrics read_metrics(const Value& section, Report& report) {
     report.error(at, "'listen': " + endpoint->address + " is not a loopback address",
                  "the page asks nobody who they are: use 127.0.0.1 or [::1], and a proxy");
   }
+  return out;
+}
+
+Cpus read_cpus(const Value& section, Report& report) {
+  Fields fields(section, "cpus", kCpuKeys, report);
+  Cpus out;
+  std::string word;
+  if (fields.read_text("mode", word)) {
+    if (word == "auto") out.mode = CpuMode::Auto;
+    else if (word == "reserved") out.mode = CpuMode::Reserved;
+    else if (word == "shared") out.mode = CpuMode::Shared;
+    else
+      report.error(fields.at("mode"), "'mode': unknown way '" + word + "'",
+                   suggestion(word, kCpuModes));
+  }
+  if (fields.find("reserved")) fields.read_integer("reserved", {1, 1'024}, out.reserved);
   return out;
 }
 
@@ -220,6 +238,7 @@ Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& n
   node.limits = read_limits(section("limits"), report);
   node.uids = read_uids(section("uids"), report);
   node.metrics = read_metrics(section("metrics"), report);
+  node.cpus = read_cpus(section("cpus"), report);
   const std::size_t errors_before = report.errors();
   node.fifo = read_fifo(section("fifo"), report);
   const FifoBands* bands = report.errors() > errors_before ? nullptr : &node.fifo;

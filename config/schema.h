@@ -25,6 +25,20 @@ enum class CpuEnforcement {
   None,    ///< SCHED_OTHER, all equal
 };
 
+/// Whether classes and system have CPUs of their own (agent/cpu_plan.h).
+enum class CpuMode {
+  Auto,      ///< reserved if at least one CPU is left for jobs
+  Reserved,  ///< the same, and a warning if not
+  Shared,
+};
+
+struct Cpus {
+  CpuMode mode = CpuMode::Auto;
+  int reserved = 1;  ///< how many CPUs jobs never run on, 1..1024
+
+  bool operator==(const Cpus&) const = default;
+};
+
 /// One row of the tariff. Rank is the position by price: 1 is the cheapest. Equal prices are an
 /// error, since price is the order.
 struct PriceClass {
@@ -98,6 +112,7 @@ struct NodeConfig {
   Price memory_price;               ///< micro-cents per resident GB-second, default 0
   CpuEnforcement cpu_enforcement = CpuEnforcement::Fifo;
   FifoBands fifo;
+  Cpus cpus;
   Sockets sockets;
   Limits limits;
   UidRange uids;

@@ -38,6 +38,15 @@ const char* enforcement_word(CpuEnforcement enforcement) {
   return "fifo";
 }
 
+const char* mode_word(CpuMode mode) {
+  switch (mode) {
+    case CpuMode::Auto: return "auto";
+    case CpuMode::Reserved: return "reserved";
+    case CpuMode::Shared: return "shared";
+  }
+  return "auto";
+}
+
 std::string fifo_section(const FifoBands& fifo) {
   return "fifo:\n" + line("  classes_low", fifo.classes_low) +
          line("  classes_high", fifo.classes_high) + line("  boost", fifo.boost) +
@@ -72,6 +81,8 @@ std::string to_yaml(const NodeConfig& node) {
   for (const auto& row : node.classes) out += class_row(row);
   out += line("memory_price", node.memory_price.text());
   out += line("cpu_enforcement", enforcement_word(node.cpu_enforcement));
+  out += "cpus:\n" + line("  mode", mode_word(node.cpus.mode)) +
+         line("  reserved", node.cpus.reserved);
   out += fifo_section(node.fifo) + sockets_section(node.sockets) + limits_section(node.limits);
   out += "uids:\n" + line("  first", std::int64_t{node.uids.first}) +
          line("  count", std::int64_t{node.uids.count});

@@ -26,7 +26,7 @@ namespace {
 
 constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
 constexpr const char* kOwnCgroup = "holder";
-constexpr std::string_view kControllers[] = {"cpu", "memory", "pids"};
+constexpr std::string_view kControllers[] = {"cpu", "cpuset", "memory", "pids"};
 
 /// Priorities as sd-daemon(3) reads them from stderr: <3> error, <4> warning.
 void complain(const char* what, const std::string& object) {

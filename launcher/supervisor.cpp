@@ -27,6 +27,13 @@ bool is_root(int socket) {
   return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == 0;
 }
 
+/// How many CPUs a job can use at once. An agent of an earlier version does not say.
+int class_cpus(const Configure& configure) {
+  if (configure.class_cpus() > 0) return static_cast<int>(configure.class_cpus());
+  cpu_set_t allowed;
+  return ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
+
 }  // namespace
 
 Supervisor::Supervisor(Loop& loop, Cloner& cloner, LeafPool& leaves, std::string tree)
@@ -164,9 +171,7 @@ void Supervisor::on_configure(const Request& request) {
     classes_[setting.name()] = class_of(setting);
     directories.push_back(setting.directory());
   }
-  cpu_set_t allowed;
-  const bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0;
-  table_.configure(settings_of(configure, known ? CPU_COUNT(&allowed) : 1));
+  table_.configure(settings_of(configure, class_cpus(configure)));
   if (configure.stderr_bytes_per_second() > 0)
     jobs_->set_stderr_rate(configure.stderr_bytes_per_second());
   leaves_.configure(tree_, directories, configure.leaf_pool());

@@ -54,6 +54,15 @@ Result<std::string> interface_of(const std::string& unit) {
                "write the whole name, with .service or .slice"};
 }
 
+Result<std::string> path_of(const std::string& unit) {
+  char* path = nullptr;
+  const int error = ::sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit.c_str(), &path);
+  if (error < 0) return bus_failure("cannot name " + unit + " on the bus", -error);
+  std::string out(path);
+  std::free(path);
+  return out;
+}
+
 }  // namespace
 
 void Units::Close::operator()(sd_bus* bus) const noexcept { ::sd_bus_close_unref(bus); }
@@ -93,15 +102,14 @@ Result<std::string> Units::control_group(const std::string& unit) {
   auto interface = interface_of(unit);
   if (!interface) return std::move(interface).error();
   const std::string what = "cannot ask systemd for the cgroup of " + unit;
-  char* path = nullptr;
-  int error = ::sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit.c_str(), &path);
-  if (error < 0) return bus_failure(what, -error);
-  const std::unique_ptr<char, decltype(&std::free)> owned_path(path, &std::free);
+  auto path = path_of(unit);
+  if (!path) return std::move(path).error();
 
   BusError reply;
   char* text = nullptr;
-  error = ::sd_bus_get_property_string(bus_.get(), kManager, path, interface->c_str(),
-                                       "ControlGroup", &reply.raw, &text);
+  const int error = ::sd_bus_get_property_string(bus_.get(), kManager, path->c_str(),
+                                                 interface->c_str(), "ControlGroup", &reply.raw,
+                                                 &text);
   if (error < 0) return bus_failure(what, -error, &reply);
   std::string out(text);
   std::free(text);
@@ -135,6 +143,49 @@ Status Units::set_runtime(const std::string& unit, const std::vector<UnitPropert
                                     property.value.value_or(kInfinity));
   }
   if (error >= 0) error = ::sd_bus_message_close_container(raw);
+  if (error < 0) return bus_failure(what, -error);
+
+  BusError reply;
+  error = ::sd_bus_call(bus_.get(), raw, /* usec= */ 0, &reply.raw, nullptr);
+  if (error < 0) return bus_failure(what, -error, &reply);
+  return ok();
+}
+
+Result<std::vector<std::uint8_t>> Units::allowed_cpus(const std::string& unit) {
+  auto interface = interface_of(unit);
+  if (!interface) return std::move(interface).error();
+  auto path = path_of(unit);
+  if (!path) return std::move(path).error();
+  const std::string what = "cannot ask systemd for AllowedCPUs of " + unit;
+  BusError reply;
+  sd_bus_message* raw = nullptr;
+  int error = ::sd_bus_get_property(bus_.get(), kManager, path->c_str(), interface->c_str(),
+                                    "AllowedCPUs", &reply.raw, &raw, "ay");
+  if (error < 0) return bus_failure(what, -error, &reply);
+  const Message message(raw);
+  const void* bytes = nullptr;
+  std::size_t count = 0;
+  error = ::sd_bus_message_read_array(raw, 'y', &bytes, &count);
+  if (error < 0) return bus_failure(what, -error);
+  const auto* first = static_cast<const std::uint8_t*>(bytes);
+  return std::vector<std::uint8_t>(first, first + count);
+}
+
+Status Units::set_allowed_cpus(const std::string& unit, const std::vector<std::uint8_t>& bitmap) {
+  const std::string what = "cannot set AllowedCPUs of " + unit + " through systemd";
+  sd_bus_message* raw = nullptr;
+  int error = ::sd_bus_message_new_method_call(bus_.get(), &raw, kManager, kManagerPath,
+                                               kManagerInterface, "SetUnitProperties");
+  if (error < 0) return bus_failure(what, -error);
+  const Message call(raw);
+  error = ::sd_bus_message_append(raw, "sb", unit.c_str(), /* runtime= */ 1);
+  for (const auto& [type, contents] : {std::pair{'a', "(sv)"}, {'r', "sv"}})
+    if (error >= 0) error = ::sd_bus_message_open_container(raw, type, contents);
+  if (error >= 0) error = ::sd_bus_message_append(raw, "s", "AllowedCPUs");
+  if (error >= 0) error = ::sd_bus_message_open_container(raw, 'v', "ay");
+  if (error >= 0) error = ::sd_bus_message_append_array(raw, 'y', bitmap.data(), bitmap.size());
+  for (int level = 0; level < 3; ++level)
+    if (error >= 0) error = ::sd_bus_message_close_container(raw);
   if (error < 0) return bus_failure(what, -error);
 
   BusError reply;

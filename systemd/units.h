@@ -5,9 +5,10 @@
 //   auto units = systemd::Units::connect({});
 //   auto path = units->control_group("tariffd.service");  // "/tariff.slice/tariffd.service"
 //   units->set_runtime("tariff-jobs.service", {{"MemoryMax", bytes}});
+//   units->set_allowed_cpus("system.slice", {0x01});
 //
-// Calls block, each at most Options::timeout, while systemd may itself be starved by jobs: use it
-// at start and reload, never on the agent's loop. Threading: one thread at a time.
+// Calls block, each at most Options::timeout, while systemd may itself be starved by jobs: never on
+// the agent's loop. Threading: one thread at a time.
 #pragma once
 
 #include <chrono>
@@ -48,6 +49,11 @@ class Units {
 
   /// SetUnitProperties, until the next boot (a drop-in below /run). All or nothing.
   Status set_runtime(const std::string& unit, const std::vector<UnitProperty>& properties);
+
+  /// AllowedCPUs as a bitmap (cgroup/cpu_set.h); empty: not set, every CPU. Set until the next
+  /// boot.
+  Result<std::vector<std::uint8_t>> allowed_cpus(const std::string& unit);
+  Status set_allowed_cpus(const std::string& unit, const std::vector<std::uint8_t>& bitmap);
 
  private:
   struct Close {

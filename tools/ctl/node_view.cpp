@@ -58,6 +58,23 @@ std::string config_words(const v1::StatusReply& status) {
          std::to_string(status.functions()) + " functions";
 }
 
+/// "reserved: jobs on 1-3, all else on 0 (4 CPUs online, ...)"; an agent of before does not say.
+std::string cpu_words(const v1::StatusReply& status) {
+  const std::string why = " (" + printable(status.cpu_reason()) + ")";
+  if (status.cpu_mode() == "reserved")
+    return "reserved: jobs on " + printable(status.class_cpus()) + ", all else on " +
+           printable(status.system_cpus()) + why;
+  return printable(status.cpu_mode()) + ": jobs and all else on " +
+         printable(status.class_cpus()) + why;
+}
+
+std::string host_words(const v1::StatusReply& status) {
+  std::string text = std::to_string(status.host_changes()) + " settings of this machine changed";
+  if (status.host_changes_refused() > 0)
+    text += ", " + std::to_string(status.host_changes_refused()) + " refused by the kernel";
+  return text + " (/run/tariff/host-changes.json)";
+}
+
 void add_troubles(Table& node, const v1::StatusReply& status) {
   if (!status.config_error().empty())
     node.add({"config error", printable(status.config_error()) + " (the last good one is in use)"});
@@ -80,6 +97,8 @@ std::string status_text(const v1::StatusReply& status) {
                                             : "accepted"});
   node.add({"CPU", std::to_string(status.cpus()) + " CPUs, enforcement " +
                        enforcement_words(status.cpu_enforcement())});
+  if (!status.cpu_mode().empty()) node.add({"CPUs", cpu_words(status)});
+  if (status.host_changes() > 0) node.add({"host", host_words(status)});
   node.add({"memory", bytes_text(status.memory_free_bytes()) + " free of " +
                           bytes_text(status.memory_total_bytes()) + ", jobs at most " +
                           bytes_text(status.job_memory_max_bytes())});

@@ -158,7 +158,7 @@ TEST_CASE("/proc/PID/stat survives any command name", "[cgroup]") {
     INFO(command);
     const auto result = parse_process_stat("812 (" + std::string(command) + ")" + tail);
     REQUIRE(result);
-    CHECK(*result == ProcessStat{812, command, 'S', 1, 42, 17, 5123, 60, 1});
+    CHECK(*result == ProcessStat{812, command, 'S', 1, 42, 17, 5123, 60, 1, 4194560});
   }
   for (const char* text : {"", "812\n", "812 tariffd S 1\n", "812 (tariffd) S 1 2\n",
                            "x (tariffd) S 1 812\n", ") 1 ("}) {

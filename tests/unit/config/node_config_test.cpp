@@ -60,7 +60,7 @@ TEST_CASE("the shipped file shows every key, and with its default", "[config]") 
     text += line.substr(1) + "\n";
     ++keys;
   }
-  CHECK(keys == 9 + 5 + 6 + 3 + 11 + 2 + 1);
+  CHECK(keys == 10 + 5 + 6 + 2 + 3 + 11 + 2 + 1);
   CHECK(good(text) == good("#"));
 }
 
@@ -74,6 +74,7 @@ classes:
 memory_price: 0.5
 cpu_enforcement: weight
 fifo: {classes_low: 20, classes_high: 40, boost: 60, workers: 61, launcher: 62, agent: 63}
+cpus: {mode: shared, reserved: 3}
 sockets:
   agent: /tmp/a.sock
   launcher: '/tmp/l.sock'
@@ -101,6 +102,7 @@ functions_directory: /srv/functions
   expected.memory_price = Price{500'000};
   expected.cpu_enforcement = CpuEnforcement::Weight;
   expected.fifo = {20, 40, 60, 61, 62, 63};
+  expected.cpus = {CpuMode::Shared, 3};
   expected.sockets = {"/tmp/a.sock", "/tmp/l.sock", "[::1]:7070", true};
   expected.limits = {1'048'576, 16, 2'097'152, 8, 100, 1'073'741'824, 3600s, 1024, 1'073'741'824,
                      4, 500ms};

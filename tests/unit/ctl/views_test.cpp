@@ -189,6 +189,12 @@ TEST_CASE("the status of a machine, dearest class first, and its troubles") {
   status.set_launcher_connected(true);
   status.set_cpu_enforcement("fifo");
   status.set_cpus(2);
+  status.set_cpu_mode("reserved");
+  status.set_system_cpus("0");
+  status.set_class_cpus("1");
+  status.set_cpu_reason("2 CPUs online, 1 kept for the system (cpus.reserved)");
+  status.set_host_changes(37);
+  status.set_host_changes_refused(2);
   status.set_uptime_ns(200'000'000'000);
   status.set_config_generation(2);
   status.set_functions(5);
@@ -225,6 +231,8 @@ agent       version 0.1.0, up 3m 20s
 launcher    version 0.1.0, connected
 placements  accepted
 CPU         2 CPUs, enforcement fifo (SCHED_FIFO, one priority per class)
+CPUs        reserved: jobs on 1, all else on 0 (2 CPUs online, 1 kept for the system (cpus.reserved))
+host        37 settings of this machine changed, 2 refused by the kernel (/run/tariff/host-changes.json)
 memory      1.00 GiB free of 2.00 GiB, jobs at most 1.50 GiB
 config      generation 2, 5 functions
 clients     1 connected, 0 placements refused

@@ -131,6 +131,47 @@ TEST_CASE("properties are set at run time and infinity is spelled systemd's way"
         "TasksMax=18446744073709551615");
 }
 
+TEST_CASE("allowed CPUs are a bitmap both ways, and an empty one takes them back", "[systemd]") {
+  std::string seen;
+  std::vector<std::uint8_t> kept = {0x0d};
+  FakeBus bus([&](sd_bus_message* message) {
+    if (::sd_bus_message_is_method_call(message, nullptr, "Get") > 0) {
+      sd_bus_message* reply = nullptr;
+      ::sd_bus_message_new_method_return(message, &reply);
+      ::sd_bus_message_open_container(reply, 'v', "ay");
+      ::sd_bus_message_append_array(reply, 'y', kept.data(), kept.size());
+      ::sd_bus_message_close_container(reply);
+      const int sent = ::sd_bus_send(nullptr, reply, nullptr);
+      ::sd_bus_message_unref(reply);
+      return sent;
+    }
+    const char* unit = nullptr;
+    int runtime = 0;
+    const char* name = nullptr;
+    const void* bytes = nullptr;
+    std::size_t count = 0;
+    ::sd_bus_message_read(message, "sb", &unit, &runtime);
+    ::sd_bus_message_enter_container(message, 'a', "(sv)");
+    ::sd_bus_message_enter_container(message, 'r', "sv");
+    ::sd_bus_message_read(message, "s", &name);
+    ::sd_bus_message_enter_container(message, 'v', "ay");
+    ::sd_bus_message_read_array(message, 'y', &bytes, &count);
+    const auto* first = static_cast<const std::uint8_t*>(bytes);
+    kept.assign(first, first + count);
+    seen = std::string(unit) + " " + std::to_string(runtime) + " " + name;
+    return ::sd_bus_reply_method_return(message, "");
+  });
+  auto units = Units::connect(bus.options());
+  REQUIRE(units);
+  CHECK(*units->allowed_cpus("system.slice") == std::vector<std::uint8_t>{0x0d});
+  for (const std::vector<std::uint8_t>& bitmap : {std::vector<std::uint8_t>{1, 2}, {}}) {
+    REQUIRE(units->set_allowed_cpus("system.slice", bitmap));
+    CHECK(seen == "system.slice 1 AllowedCPUs");
+    CHECK(kept == bitmap);
+    CHECK(*units->allowed_cpus("system.slice") == bitmap);
+  }
+}
+
 TEST_CASE("a unit is started without waiting for it", "[systemd]") {
   std::string seen;
   FakeBus bus([&seen](sd_bus_message* message) {
