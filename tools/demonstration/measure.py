@@ -107,23 +107,31 @@ def block(agent, work, load, seconds):
         time.sleep(0.02)
 
 
-def reserve_cpu():
-    """The first CPU for the system and the daemons, the others for jobs (operator's guide, "CPUs")."""
-    for unit in ("system.slice", "user.slice", "init.scope", "tariffd.service",
-                 "tariff-launcher.service"):
-        subprocess.run(["systemctl", "set-property", "--runtime", unit, "AllowedCPUs=0"], check=True)
-    subprocess.run(["systemctl", "set-property", "--runtime", "tariff-jobs.service",
-                    f"AllowedCPUs=1-{os.cpu_count() - 1}"], check=True)
-    return os.cpu_count() - 1
+def class_cpus():
+    """How many CPUs are the jobs' alone, once the agent has put its reserved mode into effect. That
+    is the same in all arms: who runs where is no matter of cpu_enforcement."""
+    for _ in range(300):
+        status = json.loads(subprocess.run(["tariffctl", "status", "--json"], check=True,
+                                           capture_output=True).stdout)
+        if status.get("cpu_mode") == "reserved" and int(status.get("host_changes", 0)) > 0:
+            break
+        time.sleep(0.1)
+    else:
+        raise CallError("the agent has reserved no CPU: " + status.get("cpu_reason", ""))
+    text = Path("/sys/fs/cgroup/tariff.slice/tariff-jobs.service/class-1-bulk/"
+                "cpuset.cpus.effective").read_text()
+    ends = [part.split("-") for part in text.strip().split(",")]
+    return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)
 
 
 class Spinners:
-    """An idle-class busy loop on every CPU, in units of their own, outside the reserved slices."""
+    """An idle-class busy loop on every CPU, in units of their own, below tariff.slice: whatever is
+    elsewhere is kept off the class CPUs."""
 
     def __init__(self, count):
         self.units = [f"spinner-{number}.service" for number in range(count)]
         for unit in self.units:
-            subprocess.run(["systemd-run", "-q", f"--unit={unit}", "--slice=spinner.slice",
+            subprocess.run(["systemd-run", "-q", f"--unit={unit}", "--slice=tariff-spinner.slice",
                             "-pCPUSchedulingPolicy=idle", sys.executable, "-c",
                             "while True: pass"], check=True)
 
@@ -144,7 +152,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--picture", default="/usr/share/tariff/examples/web/picture.png")
     options = parser.parse_args()
-    class_cpus = reserve_cpu()
+    cpus_for_jobs = class_cpus()
     agent = Agent()
     work = calibrate(agent)
     picture = subprocess.run(["convert", options.picture, "-resize", PICTURE, "png:-"], check=True,
@@ -153,7 +161,7 @@ def main():
     for _ in range(options.blocks):
         for arm, mode in ARMS.items():
             enforce(mode)
-            load = None if arm == "alone" else Load(agent, OVERLOAD * class_cpus, picture)
+            load = None if arm == "alone" else Load(agent, OVERLOAD * cpus_for_jobs, picture)
             idle = Spinners(os.cpu_count()) if arm == "alone" else None
             for function, job in block(agent, work, load, options.seconds):
                 samples[arm][function].append(sample(job))
@@ -164,7 +172,7 @@ def main():
                 idle.end()
     enforce("fifo")
     kernel = os.uname().release
-    print(json.dumps({"cpus": os.cpu_count(), "class_cpus": class_cpus, "kernel": kernel, "work": work, "blocks": options.blocks,
+    print(json.dumps({"cpus": os.cpu_count(), "class_cpus": cpus_for_jobs, "kernel": kernel, "work": work, "blocks": options.blocks,
                       "block_seconds": options.seconds, "samples": samples}))
 
 

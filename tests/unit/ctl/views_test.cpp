@@ -239,6 +239,10 @@ clients     1 connected, 0 placements refused
 )");
 
   status.set_launcher_connected(false);
+  status.set_cpu_mode("shared");
+  status.set_class_cpus("0-1");
+  status.set_cpu_reason("cpus.mode is shared");
+  status.set_host_changes(0);
   status.set_draining(true);
   status.set_insecure_tcp(true);
   status.set_tcp_listen("127.0.0.1:7070");
@@ -250,6 +254,7 @@ clients     1 connected, 0 placements refused
         R"(launcher       NOT CONNECTED: placements are refused (systemctl status tariff-launcher)
 placements     refused: DRAINING (tariffctl drain --undo)
 CPU            2 CPUs, enforcement fifo (SCHED_FIFO, one priority per class)
+CPUs           shared: jobs and all else on 0-1 (cpus.mode is shared)
 memory         1.00 GiB free of 2.00 GiB, jobs at most 1.50 GiB
 config         generation 2, 5 functions
 clients        1 connected, 0 placements refused
