@@ -178,6 +178,7 @@ Result<bool> LauncherClient::receive_packet(int socket) {
 void LauncherClient::dispatch(LauncherReply reply) {
   if (reply.message.sequence() == 0) {
     if (reply.message.has_changed()) hooks_.on_event(reply.message.changed());
+    if (reply.message.has_hello()) launcher_version_ = reply.message.hello().version();
     return;
   }
   const auto found = pending_.find(reply.message.sequence());

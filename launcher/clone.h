@@ -22,16 +22,10 @@
 
 #include "base/fd.h"
 #include "launcher/leaf.h"
+#include "launcher/reserved_fds.h"
 #include "launcher/stdio.h"
 
 namespace tariff::launcher {
-
-/// 0..4 become the job's, 5 is the trampoline, then a band of six for each of eight threads. main()
-/// occupies them all before anything else is opened.
-constexpr int kTrampolineFd = kStatusFd + 1;
-constexpr int kBandFds = 6;
-constexpr int kBands = 8;
-constexpr int kReservedFds = kTrampolineFd + 1 + kBands * kBandFds;
 
 struct Child {
   pid_t pid = 0;
@@ -46,6 +40,7 @@ class Cloner {
   /// Clones a child that exits 7 into a fresh leaf; decides how later ones enter theirs.
   Status self_test(const Leaf& fresh);
   void enter_by_procs() { enter_by_procs_ = true; }
+  [[nodiscard]] bool enters_by_procs() const { return enter_by_procs_; }
 
   /// `arguments` are tariff-exec's, argv[0] included; `environment` the handler's.
   Result<Child> clone_into(const Leaf& leaf, const JobStdio& stdio,

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <memory>
 
+#include "launcher/state.h"
+
 namespace tariff::launcher {
 namespace {
 
@@ -129,6 +131,15 @@ void Connection::flush() {
     queue_.pop_front();
   }
   loop_.change(socket_.get(), EPOLLIN);
+}
+
+void Connection::save(state::Connection& message, StateWriter& state) const {
+  message.set_socket(state.hand_over(socket_));
+  for (const auto& packet : queue_) {
+    state::Packet& queued = *message.add_queue();
+    queued.set_bytes(packet.bytes);
+    queued.set_attached(state.hand_over(packet.attached));
+  }
 }
 
 /// Whoever sends does not expect to lose the connection under its hands.

@@ -15,6 +15,11 @@
 
 namespace tariff::launcher {
 
+class StateWriter;
+namespace state {
+class Connection;
+}
+
 class Connection {
  public:
   struct Packet {
@@ -33,6 +38,9 @@ class Connection {
 
   /// `attached` travels with it; pass a duplicate to keep one.
   void send(std::string bytes, Fd attached = {});
+
+  /// Its socket and what waits to be sent.
+  void save(state::Connection& message, StateWriter& state) const;
 
  private:
   static constexpr std::size_t kLargestPacket = 256 << 10;

@@ -82,6 +82,34 @@ void JobTable::for_each(const std::function<void(const JobRecord&)>& visit) cons
   for (const auto& [id, job] : jobs_) visit(job.record);
 }
 
+void JobTable::for_each_row(const std::function<void(const Job&)>& visit) const {
+  for (const auto& id : ended_)
+    if (const auto found = jobs_.find(id); found != jobs_.end()) visit(found->second);
+  for (const auto& [id, job] : jobs_)
+    if (job.record.state != Ended) visit(job);
+}
+
+void JobTable::restore(Job job) {
+  job.due.reset();
+  const std::string id = job.record.spec.id;
+  const auto [row, added] = jobs_.emplace(id, std::move(job));
+  if (!added) return;
+  if (row->second.record.state == Ended) {
+    ended_.push_back(id);
+    kept_bytes_ += kept_bytes_of(row->second.record);
+  }
+  schedule(row->second);
+}
+
+void JobTable::restore_dropped(const std::string& id) {
+  if (tombstones_.insert(id).second) tombstone_order_.push_back(id);
+}
+
+void JobTable::restore_uids(const std::vector<std::uint32_t>& used, std::uint32_t next) {
+  for (const auto uid : used) uids_.keep(uid);
+  uids_.set_next(next);
+}
+
 void JobTable::move(Job& job, Event event) {
   const JobState next = kNext[static_cast<int>(job.record.state)][static_cast<int>(event)];
   TARIFF_CHECK(next != kIllegal, "a job cannot make this transition");

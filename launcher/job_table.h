@@ -58,6 +58,20 @@ class JobTable {
     int cpus = 1;                                  ///< how fast CPU time can be used at most
   };
 
+  /// A row: the record and what the table knows beyond it.
+  struct Job {
+    JobRecord record;
+    bool terminated = false;           // TERM was ordered
+    std::optional<Nanos> kill_at;      // after TERM; then again and again
+    std::optional<Nanos> cpu_look_at;
+    std::optional<Nanos> frozen_since;
+    Nanos frozen_before_run = 0;
+    std::optional<Nanos> drop_at;
+    std::optional<Nanos> sampled_at;
+    std::uint64_t sampled_bytes = 0;
+    std::optional<Nanos> due;          // as in due_
+  };
+
   void configure(const Settings& settings);
 
   /// Requires: valid_job_id(spec.id). New: the record is Launching and has a uid.
@@ -94,24 +108,21 @@ class JobTable {
   [[nodiscard]] std::size_t size() const { return jobs_.size(); }
   void for_each(const std::function<void(const JobRecord&)>& visit) const;
 
+  // All of it but the settings, for the next image of this process.
+  void for_each_row(const std::function<void(const Job&)>& visit) const;  ///< oldest ended first
+  [[nodiscard]] const std::deque<std::string>& dropped() const { return tombstone_order_; }
+  [[nodiscard]] const UidPool& uids() const { return uids_; }
+  void restore(Job job);
+  void restore_dropped(const std::string& id);
+  /// Requires: configured as before.
+  void restore_uids(const std::vector<std::uint32_t>& used, std::uint32_t next);
+
   /// When take_due() has something to say next.
   [[nodiscard]] std::optional<Nanos> next_due() const;
   std::vector<Order> take_due(Nanos now);
 
  private:
   enum class Event { Cloned, FirstRan, EndRequested, MainExited, Emptied };
-  struct Job {
-    JobRecord record;
-    bool terminated = false;           // TERM was ordered
-    std::optional<Nanos> kill_at;      // after TERM; then again and again
-    std::optional<Nanos> cpu_look_at;
-    std::optional<Nanos> frozen_since;
-    Nanos frozen_before_run = 0;
-    std::optional<Nanos> drop_at;
-    std::optional<Nanos> sampled_at;
-    std::uint64_t sampled_bytes = 0;
-    std::optional<Nanos> due;          // as in due_
-  };
 
   Job& get(const std::string& id);
   void move(Job& job, Event event);

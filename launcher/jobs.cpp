@@ -37,7 +37,7 @@ bool handlers_fault(ExecStage stage) {
 
 }  // namespace
 
-Result<Jobs*> Jobs::start(Parts parts, Told told) {
+Result<Jobs*> Jobs::start(Parts parts, Told told, Fd first_reads) {
   auto* jobs = new Jobs(parts, std::move(told));
   auto launchers = Workers::start("launch", kLaunchThreads, Workers::Priority::AsProcess);
   auto readers = Workers::start("usage", 2, Workers::Priority::AsProcess);
@@ -51,7 +51,8 @@ Result<Jobs*> Jobs::start(Parts parts, Told told) {
   jobs->readers_ = *readers;
   jobs->enders_ = *enders;
   jobs->closers_ = *closers;
-  jobs->first_reads_ = Fd::adopt(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  jobs->first_reads_ = first_reads ? std::move(first_reads)
+                                   : Fd::adopt(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!jobs->first_reads_) return errno_error("cannot make an inotify instance", errno);
   auto watched = parts.loop.watch(jobs->first_reads_.get(), EPOLLIN,
                                   [jobs](std::uint32_t) { jobs->on_first_reads(); });
@@ -95,6 +96,7 @@ void Jobs::launched(const std::string& id, std::shared_ptr<Prepared> prepared) {
     told_.launched(id, prepared->failed);
     return reap();
   }
+  const Nanos at = prepared->launched;
   auto job = std::make_unique<Job>(id, std::move(*prepared));
   const int pid = job->child.pid;
   job->errors = std::make_unique<StderrRelay>(
@@ -103,7 +105,7 @@ void Jobs::launched(const std::string& id, std::shared_ptr<Prepared> prepared) {
       monotonic_now());
   by_pid_[pid] = id;
   Job& kept = *(jobs_[id] = std::move(job));
-  parts_.table.cloned(id, pid, kept.leaf->path, kept.launched);
+  parts_.table.cloned(id, pid, kept.leaf->path, at);
   parts_.cloner.settled(pid);
   if (sample_due_ == 0) sample_due_ = monotonic_now() + kSampleInterval;
   follow(kept);

@@ -18,6 +18,7 @@
 #include "launcher/leaf_pool.h"
 #include "launcher/loop.h"
 #include "launcher/messages.h"
+#include "launcher/state.h"
 #include "launcher/stderr_relay.h"
 
 namespace tariff::launcher {
@@ -37,7 +38,9 @@ class Jobs {
     /// A launch has come to a process, or failed: then the job is out of the table again.
     std::function<void(const std::string& id, const std::optional<Error>& failed)> launched;
   };
-  static Result<Jobs*> start(Parts parts, Told told);  ///< lives as long as the process
+  /// Lives as long as the process. `first_reads`: the inotify instance of the image before this
+  /// one, or empty.
+  static Result<Jobs*> start(Parts parts, Told told, Fd first_reads);
   ~Jobs();
 
   /// Requires: the table has just admitted `id`. Answered by Told::launched.
@@ -53,6 +56,14 @@ class Jobs {
   void on_due(Nanos now);
   /// Something has exited.
   void reap();
+
+  /// No worker has anything to do, and none will before the next event.
+  [[nodiscard]] bool idle();
+  /// All jobs, for the next image of this process. Requires: idle().
+  void save(StateWriter& state) const;
+  [[nodiscard]] const Fd& first_reads() const { return first_reads_; }
+  /// One of them there. What happened meanwhile is reported by the descriptors and reap().
+  void restore(const state::Job& saved);
 
  private:
   struct Job;

@@ -54,7 +54,10 @@ Result<Journal*> Journal::start(std::string socket) {
 }
 
 bool Journal::push(const JournalFields& fields, std::string_view line, int priority) {
-  std::string entry = journal_entry(*fields, line, priority);
+  return push(journal_entry(*fields, line, priority));
+}
+
+bool Journal::push(std::string entry) {
   {
     const std::lock_guard lock(mutex_);
     if (queued_bytes_ + entry.size() > kQueueBytes) return false;
@@ -68,8 +71,7 @@ bool Journal::push(const JournalFields& fields, std::string_view line, int prior
 void Journal::send_next() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !entries_.empty(); });
-  const std::string entry = std::move(entries_.front());
-  entries_.pop_front();
+  const std::string& entry = entries_.front();  // stays there while others are added
   lock.unlock();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -79,6 +81,12 @@ void Journal::send_next() {
                  reinterpret_cast<const sockaddr*>(&address), sizeof address);
   lock.lock();
   queued_bytes_ -= entry.size();  // only now: what is being sent still takes room
+  entries_.pop_front();
+}
+
+std::deque<std::string> Journal::waiting() {
+  const std::lock_guard lock(mutex_);
+  return entries_;
 }
 
 }  // namespace tariff::launcher

@@ -32,6 +32,9 @@ class Journal {
 
   /// False: the queue is full, the line is dropped.
   bool push(const JournalFields& fields, std::string_view line, int priority);
+  bool push(std::string entry);
+  /// What waits. One that is being sent is among them: rather twice than never.
+  std::deque<std::string> waiting();
 
  private:
   // About 250 of the longest lines; at the default 64 KiB/s of a job, some seconds of one flood.

@@ -124,6 +124,19 @@ void LeafPool::remove(SharedLeaf leaf, std::function<void()> removed) {
   });
 }
 
+void LeafPool::for_each_ready(const std::function<void(const Leaf&)>& visit) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [directory, ready] : ready_)
+    for (const auto& leaf : ready) visit(leaf);
+}
+
+void LeafPool::restore(const std::string& tree, Leaf leaf) {
+  const std::lock_guard lock(mutex_);
+  tree_ = tree;
+  const std::string directory = leaf.path.substr(0, leaf.path.rfind('/'));
+  ready_[directory].push_back(std::move(leaf));
+}
+
 void LeafPool::drain() {
   const std::lock_guard lock(mutex_);
   for (auto& [directory, ready] : ready_)

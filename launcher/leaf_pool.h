@@ -33,6 +33,12 @@ class LeafPool {
   /// Removes the leaf, then calls `removed` (on the pool's thread).
   void remove(SharedLeaf leaf, std::function<void()> removed);
 
+  /// Nothing is being made or removed, and nothing will be before the next call.
+  [[nodiscard]] bool idle() { return maker_->idle() && remover_->idle(); }
+  void for_each_ready(const std::function<void(const Leaf&)>& visit);
+  /// A ready leaf of the image before this one. Requires: configure() follows.
+  void restore(const std::string& tree, Leaf leaf);
+
   /// Removes ready leaves nobody will use: at the end of the process.
   void drain();
 

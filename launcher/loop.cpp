@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launcher/loop.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -12,6 +13,7 @@ namespace tariff::launcher {
 namespace {
 
 constexpr int kBatch = 64;
+constexpr int kSettlePollMs = 5;  // for work that ends without posting
 constexpr Nanos kNanosPerMilli = 1'000'000;
 constexpr Nanos kLongestWaitMs = 60'000;
 
@@ -89,6 +91,20 @@ void Loop::run_posted() {
     tasks.swap(posted_);
   }
   for (auto& task : tasks) task();
+}
+
+bool Loop::settle(const std::function<bool()>& idle, Nanos deadline) {
+  for (;;) {
+    run_posted();
+    // In this order: whoever is idle has posted what it had.
+    if (idle()) {
+      const std::lock_guard lock(mutex_);
+      if (posted_.empty()) return true;
+    }
+    if (monotonic_now() >= deadline) return false;
+    pollfd wanted{wakeup_.get(), POLLIN, 0};
+    (void)::poll(&wanted, 1, kSettlePollMs);
+  }
 }
 
 void Loop::dispatch(std::uint64_t key, std::uint32_t events) {

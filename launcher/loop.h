@@ -33,6 +33,9 @@ class Loop {
   void forget(int fd);
 
   void post(std::function<void()> task);
+  /// Runs posted tasks alone, no events, until `idle()` says that no more will come, or until
+  /// `deadline`. False: it was not reached. Not from within a task: those behind it would wait.
+  bool settle(const std::function<bool()>& idle, Nanos deadline);
   /// `next_due` says when `on_due` wants to be called.
   void run(const std::function<std::optional<Nanos>()>& next_due,
            const std::function<void(Nanos now)>& on_due);

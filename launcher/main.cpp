@@ -3,7 +3,10 @@
 // so that it can outlive the agent: an upgrade or a crash of tariffd costs no job.
 //
 //   tariff-launcher [--socket=PATH] [--tree=PATH] [--exec=PATH]      (systemd starts it without)
-//   tariff-launcher --kill-all [--tree=PATH]                         (ends every job of the tree)
+//   tariff-launcher --reload [--socket=PATH]  the running one executes the installed program in its
+//                                             place, and keeps every job (state.proto)
+//   tariff-launcher --kill-all [--tree=PATH]  ends every job of the tree
+//   --state=FD, --check-state=FD              between the two images of an upgrade
 // --enter-by-procs: what the self-test chooses on kernels that kill a child cloned into a cgroup.
 //
 // SIGTERM: exits at once, the jobs run on without it (KillMode=process) until the next launcher
@@ -41,11 +44,15 @@ using namespace tariff::launcher;
 
 constexpr Nanos kKillAllPatience = 5'000'000'000;
 constexpr int kListenFd = 3;  // sd_listen_fds(3)
+constexpr const char* kSocket = "/run/tariff/launcher.sock";  // tariff-launcher.socket
 
 struct Options {
   std::string socket;
   std::string tree = "/sys/fs/cgroup/tariff.slice/tariff-jobs.service";
   std::string exec;
+  std::string state;
+  std::string check_state;
+  bool reload = false;
   bool kill_all = false;
   bool enter_by_procs = false;
 };
@@ -60,21 +67,36 @@ bool parse(int argc, char** argv, Options& options) {
   for (int index = 1; index < argc; ++index) {
     const std::string_view word = argv[index];
     if (word == "--kill-all") options.kill_all = true;
+    else if (word == "--reload") options.reload = true;
     else if (word == "--enter-by-procs") options.enter_by_procs = true;
     else if (!take_option(word, "--socket=", options.socket) &&
              !take_option(word, "--tree=", options.tree) &&
-             !take_option(word, "--exec=", options.exec))
+             !take_option(word, "--exec=", options.exec) &&
+             !take_option(word, "--state=", options.state) &&
+             !take_option(word, "--check-state=", options.check_state))
       return log_line(LogLevel::Error, "unknown option %s", argv[index]), false;
   }
   return true;
 }
 
-/// The trampoline beside this program.
-std::string default_exec() {
+/// As it was started. The path is where the next version will be, too; /proc/self/exe would follow
+/// a replaced file to its grave.
+Program program_of(int argc, char** argv) {
+  Program program{argv[0], {}};
   char path[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
-  const std::string own(path, size > 0 ? static_cast<std::size_t>(size) : 0);
-  return own.substr(0, own.rfind('/') + 1) + "tariff-exec";
+  if (program.path.find('/') == std::string::npos) {
+    const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+    program.path.assign(path, size > 0 ? static_cast<std::size_t>(size) : 0);
+  }
+  for (int index = 1; index < argc; ++index)
+    if (!std::string_view(argv[index]).starts_with("--state="))
+      program.arguments.emplace_back(argv[index]);
+  return program;
+}
+
+/// The trampoline beside it.
+std::string default_exec(const Program& program) {
+  return program.path.substr(0, program.path.rfind('/') + 1) + "tariff-exec";
 }
 
 /// Where a job's descriptors are put: none of our own may be there (clone.h).
@@ -166,24 +188,33 @@ std::string leaf_prefix() {
   return text;
 }
 
-Status serve(const Options& options) {
-  auto listener = listener_of(options);
-  if (!listener) return std::move(listener).error();
+Status serve(const Options& options, const Program& program) {
+  Fd listener;
+  if (options.state.empty()) {
+    auto made = listener_of(options);
+    if (!made) return std::move(made).error();
+    listener = std::move(*made);
+  } else {
+    crash_point("launcher.after_exec");
+  }
   occupy_reserved_numbers();  // 3 is free again
   prepare_process();
   auto loop = Loop::make();
   if (!loop) return std::move(loop).error();
-  auto cloner = Cloner::open(options.exec.empty() ? default_exec() : options.exec);
+  auto cloner = Cloner::open(options.exec.empty() ? default_exec(program) : options.exec);
   if (!cloner) return std::move(cloner).error();
   if (options.enter_by_procs) (*cloner)->enter_by_procs();
   auto leaves = LeafPool::start(leaf_prefix());
   if (!leaves) return std::move(leaves).error();
   auto journal = Journal::start();
   if (!journal) return std::move(journal).error();
-  static Supervisor supervisor(**loop, **cloner, **leaves, options.tree);
+  static Supervisor supervisor(**loop, **cloner, **leaves, options.tree, program);
   auto watched = watch_signals(**loop, supervisor, **leaves);
   if (!watched) return watched;
-  auto started = supervisor.start(**journal, std::move(*listener));
+  auto started = options.state.empty()
+                     ? supervisor.start(**journal, std::move(listener))
+                     : supervisor.resume(**journal, take_over(static_cast<std::uint32_t>(
+                                             std::atoi(options.state.c_str()))));
   if (!started) return started;
   (void)notify_systemd("READY=1");
   supervisor.run();
@@ -202,7 +233,10 @@ int main(int argc, char** argv) {
     log_line(LogLevel::Error, "some jobs below %s did not end", options.tree.c_str());
     return 1;
   }
-  auto served = serve(options);
+  if (!options.check_state.empty())
+    return check_state_command(std::atoi(options.check_state.c_str()));
+  if (options.reload) return reload_command(options.socket.empty() ? kSocket : options.socket);
+  auto served = serve(options, program_of(argc, argv));
   log_line(LogLevel::Error, "%s", served.error().text().c_str());
   return 1;
 }

@@ -178,8 +178,31 @@ JobRecord record_of(const Record& message) {
   record.spec.accepted_unix_ns = message.accepted_unix_ns();
   record.spec.price_millionths = message.price_millionths();
   record.spec.memory_price_millionths = message.memory_price_millionths();
+  record.state = static_cast<JobState>(message.state());
+  record.launched = message.launched_ns();
+  record.first_ran = message.first_ran_ns();
+  record.initialised = message.initialised_ns();
+  record.initialised_by = static_cast<InitialisedBy>(message.initialised_by());
+  record.main_exited = message.main_exited_ns();
+  record.ended = message.ended_ns();
+  record.frozen = message.frozen_ns();
+  record.reason = static_cast<EndReason>(message.reason());
+  record.exit_status = message.exit_status();
+  record.signal = message.signal();
+  record.message = message.message();
+  record.cpu_us = message.cpu_us();
+  record.cpu_pressure_us = message.cpu_pressure_us();
+  record.memory_peak = message.memory_peak();
+  record.memory_used = (ByteMicroseconds{message.memory_byte_us_high()} << 64) |
+                       message.memory_byte_us_low();
+  record.memory_estimated = message.memory_estimated();
+  record.result_bytes = message.result_bytes();
+  record.stderr_bytes = message.stderr_bytes();
+  record.stderr_dropped_bytes = message.stderr_dropped_bytes();
   record.uid = message.uid();
+  record.pid = static_cast<int>(message.pid());
   record.leaf = message.leaf();
+  record.acknowledged = message.acknowledged();
   return record;
 }
 

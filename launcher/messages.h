@@ -41,7 +41,7 @@ ClassRun class_of(const ClassSetting& setting);
 JobTable::Settings settings_of(const Configure& configure, int cpus);
 
 void fill(Record& message, const JobRecord& record);
-/// The way back, for records kept in xattrs. Not everything: what a lost job still has.
+/// The way back, for records kept in xattrs and over an upgrade.
 JobRecord record_of(const Record& message);
 
 }  // namespace tariff::launcher

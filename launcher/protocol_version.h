@@ -10,6 +10,10 @@
 #include <cstdint>
 #include <optional>
 
+#ifndef TARIFF_VERSION
+#define TARIFF_VERSION "unknown"  // of a build without CMake
+#endif
+
 namespace tariff::launcher {
 
 struct ProtocolRange {
@@ -19,6 +23,9 @@ struct ProtocolRange {
 
 /// What this build speaks. Version 1 is the first.
 constexpr ProtocolRange kProtocol{1, 1};
+
+/// Which versions of launcher/state.proto this build takes over; it writes the newest.
+constexpr ProtocolRange kState{1, 1};
 
 /// The newest version that both speak, or nothing.
 constexpr std::optional<std::uint32_t> agree(ProtocolRange ours, ProtocolRange theirs) {

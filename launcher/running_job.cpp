@@ -82,7 +82,7 @@ Jobs::Job::Job(std::string job_id, Prepared&& prepared)
     : id(std::move(job_id)), handler_path(prepared.handler.argv.front()),
       leaf(std::move(prepared.leaf)), stdio(std::move(prepared.stdio)),
       events(std::move(prepared.events)), child(std::move(prepared.child)),
-      first_read_watch(prepared.first_read_watch), launched(prepared.launched) {}
+      first_read_watch(prepared.first_read_watch) {}
 
 Jobs::Job::Job(std::string job_id, SharedLeaf lost) : id(std::move(job_id)), leaf(std::move(lost)) {
   auto opened = open_at(leaf->directory.get(), "cgroup.events", O_RDONLY);

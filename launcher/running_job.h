@@ -38,6 +38,8 @@ struct Jobs::Prepared {
 struct Jobs::Job {
   Job(std::string job_id, Prepared&& prepared);
   Job(std::string job_id, SharedLeaf lost);
+  Job(std::string job_id, const state::Followed& saved, Journal& journal);
+  void save(state::Followed& message, StateWriter& state) const;
 
   std::string id;
   std::string handler_path;
@@ -47,7 +49,6 @@ struct Jobs::Job {
   Child child;
   std::vector<Fd> namespaces;  ///< dropped by a worker: see exec_main.cpp
   int first_read_watch = -1;
-  Nanos launched = 0;
   std::unique_ptr<StderrRelay> errors;
   bool main_exited = false;
   bool ending = false;  ///< the leaf is empty, usage is being read

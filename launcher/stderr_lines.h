@@ -24,6 +24,10 @@ class LineSplitter {
   /// What is left without a newline, at the end of the stream or before a gap in it.
   void flush(const Line& line);
 
+  /// What has no newline yet.
+  [[nodiscard]] const std::string& rest() const { return rest_; }
+  void set_rest(std::string rest) { rest_ = std::move(rest); }
+
  private:
   std::string rest_;
 };
@@ -36,6 +40,7 @@ class TokenBucket {
   [[nodiscard]] std::uint64_t available(Nanos now);
   /// Requires: bytes <= available(now).
   void take(std::uint64_t bytes) { tokens_ -= bytes; }
+  [[nodiscard]] std::uint64_t per_second() const { return per_second_; }
 
  private:
   std::uint64_t per_second_;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "launcher/state.h"
+
 namespace tariff::launcher {
 namespace {
 
@@ -24,6 +26,24 @@ StderrRelay::StderrRelay(Fd pipe, Journal& journal, JournalFields fields,
                          std::uint64_t bytes_per_second, Nanos now)
     : pipe_(std::move(pipe)), journal_(journal), fields_(std::move(fields)),
       bucket_(bytes_per_second, now) {}
+
+StderrRelay::StderrRelay(const state::Stderr& saved, Journal& journal, Nanos now)
+    : pipe_(take_over(saved.pipe())), journal_(journal),
+      fields_(std::make_shared<const std::string>(saved.fields())),
+      bucket_(saved.bytes_per_second(), now), bytes_(saved.bytes()), dropped_(saved.dropped()),
+      said_dropping_(saved.said_dropping()) {
+  lines_.set_rest(saved.unfinished_line());
+}
+
+void StderrRelay::save(state::Stderr& message, StateWriter& state) const {
+  message.set_pipe(state.hand_over(pipe_));
+  message.set_fields(*fields_);
+  message.set_unfinished_line(lines_.rest());
+  message.set_bytes_per_second(bucket_.per_second());
+  message.set_bytes(bytes_);
+  message.set_dropped(dropped_);
+  message.set_said_dropping(said_dropping_);
+}
 
 void StderrRelay::relay(std::string_view line) {
   if (!journal_.push(fields_, line, kInfo)) dropped_ += line.size() + 1;

@@ -11,12 +11,21 @@
 
 namespace tariff::launcher {
 
+class StateWriter;
+namespace state {
+class Stderr;
+}
+
 class StderrRelay {
  public:
   enum class Next { Readable, Interval, Closed };  ///< when to call again
 
   StderrRelay(Fd pipe, Journal& journal, JournalFields fields, std::uint64_t bytes_per_second,
               Nanos now);
+
+  /// As the image before this one saved it; the rate starts with a full second's worth.
+  StderrRelay(const state::Stderr& saved, Journal& journal, Nanos now);
+  void save(state::Stderr& message, StateWriter& state) const;
 
   [[nodiscard]] int fd() const { return pipe_.get(); }
   /// Reads what there is and what the rate allows.

@@ -20,11 +20,9 @@
 #include <string>
 
 #include "base/fd.h"
+#include "launcher/reserved_fds.h"
 
 namespace tariff::launcher {
-
-constexpr int kReadyFd = 3;
-constexpr int kStatusFd = 4;
 
 /// Our ends, and the job's ends (closed once it is cloned).
 struct JobStdio {

@@ -11,10 +11,6 @@
 #include "launcher/lost_jobs.h"
 #include "launcher/protocol_version.h"
 
-#ifndef TARIFF_VERSION
-#define TARIFF_VERSION "unknown"
-#endif
-
 namespace tariff::launcher {
 namespace {
 
@@ -36,27 +32,48 @@ int class_cpus(const Configure& configure) {
 
 }  // namespace
 
-Supervisor::Supervisor(Loop& loop, Cloner& cloner, LeafPool& leaves, std::string tree)
-    : loop_(loop), cloner_(cloner), leaves_(leaves), tree_(std::move(tree)) {}
+Supervisor::Supervisor(Loop& loop, Cloner& cloner, LeafPool& leaves, std::string tree,
+                       Program program)
+    : loop_(loop), cloner_(cloner), leaves_(leaves), program_(std::move(program)),
+      tree_(std::move(tree)) {}
 
-Status Supervisor::start(Journal& journal, Fd listener) {
+Status Supervisor::start_jobs(Journal& journal, Fd first_reads) {
   auto jobs = Jobs::start(
       {loop_, table_, cloner_, leaves_, journal},
       {[this](const std::string& id) { changed(id); },
        [this](const std::string& id, const std::optional<Error>& failed) {
          launched(id, failed);
-       }});
+       }},
+      std::move(first_reads));
   if (!jobs) return std::move(jobs).error();
   jobs_ = *jobs;
+  journal_ = &journal;
+  auto checker = Workers::start("upgrade", 1, Workers::Priority::AsProcess);
+  if (!checker) return std::move(checker).error();
+  checker_ = *checker;
+  return ok();
+}
+
+Status Supervisor::start(Journal& journal, Fd listener) {
+  auto started = start_jobs(journal, {});
+  if (!started) return started;
   leaves_.configure(tree_, {}, 0);
   end_lost_jobs(tree_, table_, *jobs_, leaves_);
   self_test(tree_);
+  return listen(std::move(listener));
+}
+
+Status Supervisor::listen(Fd listener) {
   listener_ = std::move(listener);
   return loop_.watch(listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_all(); });
 }
 
 void Supervisor::run() {
-  loop_.run([this] { return jobs_->next_due(); }, [this](Nanos now) { jobs_->on_due(now); });
+  loop_.run([this] { return jobs_->next_due(); },
+            [this](Nanos now) {
+              jobs_->on_due(now);
+              if (upgrade_checked_) upgrade();
+            });
   ::_exit(1);  // not reached: the loop ends with the process
 }
 
@@ -113,6 +130,7 @@ void Supervisor::on_packet(std::uint64_t number, Connection::Packet packet) {
     return drop(number, "it sent garbage");
   }
   if (request.kind_case() == Request::kHello) return on_hello(number, request);
+  if (request.kind_case() == Request::kUpgrade) return on_upgrade(number, request.sequence());
   if (number != agent_) return drop(number, "no Hello");
   obey(request, std::move(packet.attached));
 }
@@ -165,6 +183,15 @@ void Supervisor::on_configure(const Request& request) {
     end_lost_jobs(tree_, table_, *jobs_, leaves_);
   }
   self_test(tree_);
+  apply(configure);
+  Response response;
+  response.set_sequence(request.sequence());
+  response.mutable_configure();
+  send(response);
+}
+
+void Supervisor::apply(const Configure& configure) {
+  configure_ = configure;
   classes_.clear();  // jobs carry what they need of theirs
   std::vector<std::string> directories;
   for (const auto& setting : configure.classes()) {
@@ -175,10 +202,6 @@ void Supervisor::on_configure(const Request& request) {
   if (configure.stderr_bytes_per_second() > 0)
     jobs_->set_stderr_rate(configure.stderr_bytes_per_second());
   leaves_.configure(tree_, directories, configure.leaf_pool());
-  Response response;
-  response.set_sequence(request.sequence());
-  response.mutable_configure();
-  send(response);
 }
 
 void Supervisor::on_launch(const Request& request, Fd attached) {
@@ -319,7 +342,11 @@ void Supervisor::refuse_unknown(std::uint64_t sequence, const std::string& id) {
 }
 
 void Supervisor::send(const Response& response, Fd attached) {
-  const auto found = connections_.find(agent_);
+  send_to(agent_, response, std::move(attached));
+}
+
+void Supervisor::send_to(std::uint64_t number, const Response& response, Fd attached) {
+  const auto found = connections_.find(number);
   if (found != connections_.end())
     found->second->send(response.SerializeAsString(), std::move(attached));
 }

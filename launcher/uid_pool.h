@@ -21,6 +21,11 @@ class UidPool {
   void keep(std::uint32_t uid) { used_.insert(uid); }
   void free(std::uint32_t uid) { used_.erase(uid); }
 
+  /// For the next image of this process, beside the range; `next` is an offset in it.
+  [[nodiscard]] const std::set<std::uint32_t>& used() const { return used_; }
+  [[nodiscard]] std::uint32_t next() const { return next_; }
+  void set_next(std::uint32_t next) { next_ = count_ == 0 ? 0 : next % count_; }
+
  private:
   std::uint32_t first_ = 0;
   std::uint32_t count_ = 0;

@@ -52,6 +52,11 @@ void Workers::run(std::function<void()> task) {
   changed_.notify_one();
 }
 
+bool Workers::idle() {
+  const std::lock_guard lock(mutex_);
+  return tasks_.empty() && running_ == 0;
+}
+
 void Workers::work(const char* name, Priority priority) {
   ::pthread_setname_np(::pthread_self(), name);
   sigset_t all;
@@ -61,10 +66,14 @@ void Workers::work(const char* name, Priority priority) {
   for (;;) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !tasks_.empty(); });
-    const auto task = std::move(tasks_.front());
+    auto task = std::move(tasks_.front());
     tasks_.pop_front();
+    ++running_;
     lock.unlock();
     task();
+    task = nullptr;  // what it held is let go before it counts as done
+    lock.lock();
+    --running_;
   }
 }
 

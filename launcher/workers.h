@@ -25,6 +25,8 @@ class Workers {
   static Result<Workers*> start(const char* name, int threads, Priority priority);
 
   void run(std::function<void()> task);
+  /// Nothing waits or is being done.
+  [[nodiscard]] bool idle();
 
  private:
   Workers() = default;
@@ -33,6 +35,7 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> tasks_;
+  int running_ = 0;
 };
 
 }  // namespace tariff::launcher

@@ -27,6 +27,7 @@ class Bench:
         self.tree = CGROUP / f"tariff-bench-{os.getpid()}-{time.monotonic_ns()}"
         self.socket = str(self.directory / "launcher.sock")
         self.log = self.directory / "log"
+        self.launcher = program("tariff-launcher")
         self.process = None
         self.make_tree()
 
@@ -44,7 +45,7 @@ class Bench:
         environment = dict(os.environ)
         if crash_point:
             environment["TARIFF_CRASH_POINT"] = crash_point
-        command = [program("tariff-launcher"), f"--socket={self.socket}", f"--tree={self.tree}",
+        command = [self.launcher, f"--socket={self.socket}", f"--tree={self.tree}",
                    *options]
         if fifo:
             command = ["chrt", "-f", "58"] + command

@@ -41,7 +41,7 @@ class Package(unittest.TestCase):
         if version_or_none() is None or not is_active("tariffd.service"):
             install(SHARE)
 
-    def test_an_upgrade_under_load_restarts_the_agent_alone(self):
+    def test_an_upgrade_under_load_ends_no_job(self):
         before = version()
         with functions("package", BUSY):
             # One CPU is left to dpkg: on one twentieth of a CPU an upgrade takes an hour in a guest.
@@ -57,6 +57,8 @@ class Package(unittest.TestCase):
             self.assertEqual(version(), before + "+next")
             self.assertNotEqual(main_pid("tariffd.service"), agent)
             self.assertEqual(main_pid("tariff-launcher.service"), launcher)
+            self.assertEqual(os.stat(f"/proc/{launcher}/exe").st_ino,
+                             os.stat("/usr/lib/tariff/tariff-launcher").st_ino)  # upgraded in place
             self.assertEqual(main_pid("tariff-jobs.service"), holder)
             self.assertLessEqual(set(hogs), {job["id"] for job in ctl("jobs")["jobs"]})
             for sleeper in sleepers:

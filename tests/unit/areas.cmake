@@ -7,6 +7,8 @@ target_compile_definitions(test-ipc PRIVATE TARIFF_SOURCE_DIRECTORY="${CMAKE_SOU
 tariff_unit_test(ctl tariff_ctl_view)
 tariff_unit_test(systemd tariff_systemd PkgConfig::LIBSYSTEMD Threads::Threads)
 tariff_unit_test(launcher policy tariff_launcher_protocol)
+target_sources(test-launcher PRIVATE ${CMAKE_SOURCE_DIR}/launcher/messages.cpp
+               ${CMAKE_SOURCE_DIR}/launcher/state.cpp)
 tariff_unit_test(config tariff_config)
 target_compile_definitions(test-config PRIVATE
   TARIFF_BAD_CONFIGS="${CMAKE_CURRENT_SOURCE_DIR}/config/bad"

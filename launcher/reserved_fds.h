@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The low descriptor numbers that the launcher keeps free of its own: a child takes them along
+// (clone.h). main() occupies them all before anything else is opened.
+#pragma once
+
+namespace tariff::launcher {
+
+/// 0..4 become the job's: stdin, stdout, stderr, the marker, the status channel.
+constexpr int kReadyFd = 3;
+constexpr int kStatusFd = 4;
+/// 5 is the trampoline, then a band of six for each of eight launch threads.
+constexpr int kTrampolineFd = kStatusFd + 1;
+constexpr int kBandFds = 6;
+constexpr int kBands = 8;
+constexpr int kReservedFds = kTrampolineFd + 1 + kBands * kBandFds;
+
+}  // namespace tariff::launcher
