@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/packet.h"
+
 namespace tariff::agent {
 namespace {
 
@@ -126,7 +128,7 @@ asio::awaitable<void> LauncherClient::read_loop(
     auto [error] = co_await socket->async_wait(asio::posix::stream_descriptor::wait_read,
                                                use_result);
     if (error || !socket->is_open()) break;
-    auto more = receive_packet(socket->native_handle());
+    auto more = receive(socket->native_handle());
     if (!more) *why = std::move(more).error();
     if (!more || !*more) break;
   }
@@ -140,35 +142,18 @@ asio::awaitable<void> LauncherClient::read_loop(
 }
 
 /// True: go on; false: the launcher closed.
-Result<bool> LauncherClient::receive_packet(int socket) {
+Result<bool> LauncherClient::receive(int socket) {
   for (;;) {
-    alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
-    iovec part{buffer_.data(), buffer_.size()};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    const ssize_t count = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-    if (count < 0) return errno_error("reading from the launcher", errno);
-    LauncherReply reply;
-    for (auto* part_header = CMSG_FIRSTHDR(&header); part_header != nullptr;
-         part_header = CMSG_NXTHDR(&header, part_header)) {
-      if (part_header->cmsg_level != SOL_SOCKET || part_header->cmsg_type != SCM_RIGHTS) continue;
-      const std::size_t descriptors = (part_header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      for (std::size_t i = 0; i < descriptors; ++i) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(part_header) + i * sizeof(int), sizeof fd);
-        reply.descriptor = Fd::adopt(fd);  // the protocol has one per packet; others are closed
-      }
-    }
-    if (count == 0) return false;
-    if ((header.msg_flags & MSG_TRUNC) != 0)
+    ReceivedPacket packet = receive_packet(socket, buffer_.data(), buffer_.size());
+    if (packet.size < 0 && errno == EAGAIN) return true;
+    if (packet.size < 0) return errno_error("reading from the launcher", errno);
+    if (packet.size == 0) return false;
+    if (packet.truncated)
       return Error{ErrorKind::Internal, "the launcher sent a packet of more than " +
                    std::to_string(kLongestPacket) + " bytes", {}};
-    if (!reply.message.ParseFromArray(buffer_.data(), static_cast<int>(count)))
+    LauncherReply reply;
+    reply.descriptor = std::move(packet.attached);
+    if (!reply.message.ParseFromArray(buffer_.data(), static_cast<int>(packet.size)))
       return Error{ErrorKind::Internal, "the launcher sent a packet that cannot be parsed",
                    "agent and launcher may be of versions that do not go together"};
     dispatch(std::move(reply));
@@ -201,7 +186,7 @@ asio::awaitable<void> LauncherClient::write_loop(
       co_await writable_.async_wait(use_result);
       continue;
     }
-    auto sent = send_packet(socket->native_handle(), outgoing_.front());
+    auto sent = send(socket->native_handle(), outgoing_.front());
     if (sent) {
       outgoing_.pop_front();
     } else if (sent.error().kind == ErrorKind::ResourceExhausted) {
@@ -215,27 +200,10 @@ asio::awaitable<void> LauncherClient::write_loop(
   socket->close();
 }
 
-Status LauncherClient::send_packet(int socket, const Packet& packet) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  iovec part{const_cast<char*>(packet.bytes.data()), packet.bytes.size()};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (packet.descriptor) {
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    auto* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    const int fd = packet.descriptor.get();
-    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-  }
-  ssize_t count = -1;
-  do {
-    count = ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return errno_error("writing to the launcher", errno);
+Status LauncherClient::send(int socket, const Packet& packet) {
+  const ssize_t sent = send_packet(socket, packet.bytes.data(), packet.bytes.size(),
+                                   packet.descriptor.get());
+  if (sent < 0) return errno_error("writing to the launcher", errno);
   return ok();
 }
 

@@ -82,8 +82,8 @@ class LauncherClient {
   asio::awaitable<void> read_loop(std::shared_ptr<asio::posix::stream_descriptor> socket,
                                   std::shared_ptr<Error> why);
   asio::awaitable<void> write_loop(std::shared_ptr<asio::posix::stream_descriptor> socket);
-  Status send_packet(int socket, const Packet& packet);
-  Result<bool> receive_packet(int socket);
+  Status send(int socket, const Packet& packet);
+  Result<bool> receive(int socket);
   void dispatch(LauncherReply reply);
   void close_session();
   asio::awaitable<Result<LauncherReply>> exchange(

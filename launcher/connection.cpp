@@ -2,37 +2,14 @@
 #include "launcher/connection.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <cstring>
 #include <memory>
 
+#include "base/packet.h"
 #include "launcher/state.h"
 
 namespace tariff::launcher {
-namespace {
-
-// Room for more descriptors than one, so that a peer that sends more does not leak them into us.
-constexpr std::size_t kMostDescriptors = 8;
-
-Fd take_descriptors(msghdr& message) {
-  Fd first;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t index = 0; index < count; ++index) {
-      int number = -1;
-      std::memcpy(&number, CMSG_DATA(header) + index * sizeof number, sizeof number);
-      Fd fd = Fd::adopt(number);
-      if (!first) first = std::move(fd);
-    }
-  }
-  return first;
-}
-
-}  // namespace
-
 Connection::Connection(Loop& loop, Fd socket, OnPacket on_packet, OnClosed on_closed)
     : loop_(loop), socket_(std::move(socket)), on_packet_(std::move(on_packet)),
       on_closed_(std::move(on_closed)) {
@@ -64,44 +41,20 @@ void Connection::ready(std::uint32_t events) {
 bool Connection::read_one() {
   Packet packet;
   packet.bytes.resize(kLargestPacket);
-  iovec part{packet.bytes.data(), packet.bytes.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t size = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return errno == EINTR;
-  packet.attached = size >= 0 ? take_descriptors(message) : Fd();
-  if (size <= 0) broken_ = size == 0 ? "the peer closed it" : std::strerror(errno);
-  else if ((message.msg_flags & MSG_TRUNC) != 0) broken_ = "a packet is too large";
+  ReceivedPacket received =
+      receive_packet(socket_.get(), packet.bytes.data(), packet.bytes.size());
+  if (received.size < 0 && errno == EAGAIN) return false;
+  if (received.size <= 0) broken_ = received.size == 0 ? "the peer closed it" : std::strerror(errno);
+  else if (received.truncated) broken_ = "a packet is too large";
   if (broken_ != nullptr) return false;
-  packet.bytes.resize(static_cast<std::size_t>(size));
+  packet.attached = std::move(received.attached);
+  packet.bytes.resize(static_cast<std::size_t>(received.size));
   on_packet_(std::move(packet));
   return true;
 }
 
 int Connection::try_send(const std::string& bytes, int attached) {
-  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (attached >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &attached, sizeof attached);
-  }
-  ssize_t sent = -1;
-  do {
-    sent = ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return 1;
+  if (send_packet(socket_.get(), bytes.data(), bytes.size(), attached) >= 0) return 1;
   return errno == EAGAIN || errno == ENOBUFS ? 0 : -1;
 }
 

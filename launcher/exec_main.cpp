@@ -33,6 +33,7 @@
 
 #include <charconv>
 
+#include "base/packet.h"
 #include "launcher/exec_options.h"
 
 namespace {
@@ -45,23 +46,9 @@ int status_fd = -1;
 void send_status(ExecStage stage, int error, int attached_fd = -1) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  ExecStatus status{stage, error, now.tv_sec * 1'000'000'000LL + now.tv_nsec};
-  iovec part{&status, sizeof status};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (attached_fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &attached_fd, sizeof attached_fd);
-  }
+  const ExecStatus status{stage, error, now.tv_sec * 1'000'000'000LL + now.tv_nsec};
   // A launcher that is gone loses the message; the next one ends this job anyway.
-  (void)::sendmsg(status_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  (void)tariff::send_packet(status_fd, &status, sizeof status, attached_fd);
 }
 
 [[noreturn]] void fail(ExecStage stage) {

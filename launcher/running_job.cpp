@@ -3,11 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 
 #include <cstring>
 
 #include "base/crash_point.h"
+#include "base/packet.h"
 
 namespace tariff::launcher {
 namespace {
@@ -93,23 +93,10 @@ Jobs::Job::Job(std::string job_id, SharedLeaf lost) : id(std::move(job_id)), lea
 
 std::optional<ReceivedStatus> receive_status(int socket) {
   ReceivedStatus received;
-  iovec part{&received.status, sizeof received.status};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
-  received.closed = size != static_cast<ssize_t>(sizeof received.status);
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); size > 0 && header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(header), sizeof number);
-    received.attached = Fd::adopt(number);
-  }
+  ReceivedPacket packet = receive_packet(socket, &received.status, sizeof received.status);
+  if (packet.size < 0 && errno == EAGAIN) return std::nullopt;
+  received.closed = packet.size != static_cast<ssize_t>(sizeof received.status);
+  received.attached = std::move(packet.attached);
   return received;
 }
 
