@@ -58,6 +58,11 @@ void Jobs::apply(const launcher::Record& record) {
   const bool was_live = found != entries_.end() && is_live(found->second.record);
   const bool known = found != entries_.end();
   if (known && !was_live && is_live(record)) return;  // overtaken by its own end
+  // The launcher died after it had told the end: the next one found only what was left of the job.
+  // The end seen first stays; whether its result is lost is end_replay()'s to say.
+  if (known && !was_live && record.reason() == launcher::REASON_LAUNCHER_LOST &&
+      found->second.record.reason() != launcher::REASON_LAUNCHER_LOST)
+    return;
   if (!known) {
     found = entries_.emplace(record.id(), Entry{}).first;
     found->second.order = next_order_++;

@@ -81,6 +81,36 @@ TEST_CASE("a job that a new launcher does not know ends as launcher_lost and wak
   CHECK(jobs.live() == 1);
 }
 
+TEST_CASE("the first end of a job stays when the launcher dies after it has told it") {
+  asio::io_context io;
+  Jobs jobs(io);
+  auto ended = record_of("empty", launcher::STATE_ENDED);
+  ended.set_exit_status(3);
+  auto with_result = record_of("result", launcher::STATE_ENDED);
+  with_result.set_result_bytes(10);
+  for (const auto& record : {ended, with_result}) {
+    jobs.apply(record_of(record.id(), launcher::STATE_RUNNING));
+    jobs.apply(record);
+  }
+  jobs.begin_replay();
+  for (const auto state : {launcher::STATE_ENDING, launcher::STATE_ENDED}) {
+    for (const char* id : {"empty", "result"}) {
+      auto lost = record_of(id, state);
+      lost.set_reason(launcher::REASON_LAUNCHER_LOST);
+      jobs.apply(lost);
+    }
+    if (state == launcher::STATE_ENDING) jobs.end_replay(monotonic_ns());
+  }
+  CHECK(jobs.find("empty")->reason() == launcher::REASON_EXITED);
+  CHECK(jobs.find("empty")->exit_status() == 3);
+  // Its result nobody can have any more, so it is not told as a success.
+  CHECK(jobs.find("result")->reason() == launcher::REASON_LAUNCHER_LOST);
+  CHECK(jobs.find("result")->result_bytes() == 0);
+  CHECK(jobs.live() == 0);
+  CHECK(jobs.totals("bulk").done == 2);
+  CHECK(jobs.totals("bulk").failed == 1);
+}
+
 TEST_CASE("an end is counted once, and ends from before this agent's start are not counted") {
   asio::io_context io;
   auto old_end = record_of("old", launcher::STATE_ENDED);
