@@ -78,11 +78,11 @@ void LauncherClient::stop() {
 }
 
 asio::awaitable<bool> LauncherClient::wait_ready(std::chrono::milliseconds patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (!ready_ && std::chrono::steady_clock::now() < until) {
-    asio::steady_timer poll(io_, std::min(until, std::chrono::steady_clock::now() + 20ms));
-    co_await poll.async_wait(use_result);
-  }
+  if (ready_) co_return true;
+  const auto timer = std::make_shared<asio::steady_timer>(io_, patience);
+  std::erase_if(awaiting_ready_, [](const auto& waiter) { return waiter.expired(); });
+  awaiting_ready_.push_back(timer);
+  co_await timer->async_wait(use_result);
   co_return ready_;
 }
 
@@ -118,6 +118,8 @@ asio::awaitable<Status> LauncherClient::handshake() {
   launcher_version_ = reply->message.hello().version();
   if (auto agreed = co_await hooks_.on_session(); !agreed) co_return agreed;
   ready_ = true;
+  for (const auto& waiter : std::exchange(awaiting_ready_, {}))
+    if (const auto timer = waiter.lock()) timer->cancel();
   co_return ok();
 }
 

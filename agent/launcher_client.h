@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -97,6 +98,7 @@ class LauncherClient {
   std::shared_ptr<asio::posix::stream_descriptor> socket_;
   asio::steady_timer writable_;    ///< cancelled when there is something to write
   asio::steady_timer retry_;
+  std::vector<std::weak_ptr<asio::steady_timer>> awaiting_ready_;
   std::deque<Packet> outgoing_;
   std::map<std::uint64_t, std::shared_ptr<Pending>> pending_;
   std::uint64_t next_sequence_ = 1;
