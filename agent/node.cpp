@@ -63,7 +63,8 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
                  [this](const launcher::Record& record) { job_changed(record); },
                  [this](const Error& why) { launcher_lost(why); }}),
       server_(io, server_limits(state_.config.limits)),
-      service_({io, state_, jobs_, launcher_, server_,
+      tls_(server_),
+      service_({io, state_, jobs_, launcher_, server_, tls_,
                 [this](const config::PriceClass& row) { return read_class(row); },
                 [this] { return restore_tree(); },
                 options_.version}),
@@ -135,6 +136,7 @@ Status Node::listen() {
   }
   if (!listening)
     if (auto made = server_.listen_unix_path(state_.config.sockets.agent, 0660); !made) return made;
+  if (auto added = tls_.listen(state_.config); !added) return added;
   const auto& sockets = state_.config.sockets;
   if (sockets.tcp_listen && sockets.insecure_tcp) {
     if (auto added = server_.listen_tcp(*sockets.tcp_listen); !added) return added;
@@ -256,7 +258,14 @@ asio::awaitable<void> Node::reload() {
         "the configuration is unchanged, since the new one has errors:\n" + loaded.report);
     co_return;
   }
+  auto certificates = tls_.prepare(loaded.value->config);
+  if (!certificates) {
+    state_.config_error = certificates.error().text();
+    log(LogLevel::Error, "the configuration is unchanged: " + state_.config_error);
+    co_return;
+  }
   if (!loaded.report.empty()) log(LogLevel::Warning, loaded.report);
+  tls_.use(std::move(*certificates));
   state_.config_needs_restart.clear();
   for (const auto& change : config::diff(state_.config, loaded.value->config))
     if (change.applies != config::Applies::Now)
@@ -302,6 +311,7 @@ asio::awaitable<void> Node::look_around() {
     else
       for (const auto& path : tree_->foreign())
         warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
+    tls_.warn(warnings);
     // A class that left the configuration keeps its cgroup until its last job has ended.
     co_await worker_.run([path = state_.tree_path, classes = state_.config.classes] {
       auto tree = cgroup::ClassTree::open(path);

@@ -24,6 +24,7 @@
 #include "agent/service.h"
 #include "agent/settings.h"
 #include "agent/systemd_link.h"
+#include "agent/tls.h"
 #include "agent/worker.h"
 #include "cgroup/tree.h"
 #include "ipc/server.h"
@@ -74,6 +75,7 @@ class Node {
   Jobs jobs_;
   LauncherClient launcher_;
   ipc::Server server_;
+  TlsPort tls_;
   PlacementService service_;
   MetricsServer metrics_;
   asio::signal_set hangup_;

@@ -5,6 +5,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "agent/authorisation.h"
 #include "agent/class_policy.h"
 #include "agent/machine.h"
 #include "agent/records.h"
@@ -85,6 +86,9 @@ PlacementService::PlacementService(Dependencies dependencies)
 void PlacementService::attach() {
   using ipc::CallContext;
   auto& server = d_.server;
+  server.authorise_by([](const ipc::Peer& peer, const std::string&, const std::string& method) {
+    return authorise({peer.local, peer.uid, peer.certified, peer.roles, peer.name}, method);
+  });
   server.on<v1::PlaceRequest, v1::PlaceReply>(
       kService, "Place", [this](CallContext&, const auto& request) { return place(request); });
   server.on<v1::WaitRequest, v1::WaitReply>(
@@ -107,7 +111,7 @@ void PlacementService::attach() {
       kService, "Status", [this](CallContext&, const auto&) { return status(); });
   server.on<v1::DrainRequest, v1::DrainReply>(
       kService, "Drain",
-      [this](CallContext& call, const auto& request) { return drain(call, request); });
+      [this](CallContext&, const auto& request) { return drain(request); });
   server.on<v1::FunctionsRequest, v1::FunctionsReply>(
       kService, "Functions", [this](CallContext&, const auto&) { return functions(); });
   server.on_stream(kService, "Watch",

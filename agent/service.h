@@ -3,8 +3,7 @@
 // queue: a placement is accepted when the launcher has recorded and cloned it, or refused with a
 // typed reason.
 //
-// Who may call: whoever could connect (group `tariff` by the socket's mode) may place and read;
-// Drain is root's. TCP, if switched on, has no authentication and counts as group `tariff`.
+// Who may call what is decided before a method is reached: agent/authorisation.h.
 // Threading: the io_context's one thread.
 #pragma once
 
@@ -20,6 +19,7 @@
 #include "agent/jobs.h"
 #include "agent/launcher_client.h"
 #include "agent/metrics_snapshot.h"
+#include "agent/tls.h"
 #include "config/schema.h"
 #include "ipc/proto/agent.pb.h"
 #include "ipc/server.h"
@@ -62,6 +62,7 @@ class PlacementService {
     Jobs& jobs;
     LauncherClient& launcher;
     ipc::Server& server;
+    const TlsPort& tls;
     std::function<ClassReading(const config::PriceClass&)> read_class;
     /// Mends the job tree if it is not whole; true if it did, and a launch is worth another try.
     std::function<asio::awaitable<bool>()> restore_tree;
@@ -91,7 +92,7 @@ class PlacementService {
   Answer<v1::ListReply> list(const v1::ListRequest& request);
   Answer<v1::GetReply> get(const v1::GetRequest& request);
   Answer<v1::StatusReply> status();
-  Answer<v1::DrainReply> drain(ipc::CallContext& call, const v1::DrainRequest& request);
+  Answer<v1::DrainReply> drain(const v1::DrainRequest& request);
   Answer<v1::FunctionsReply> functions();
   asio::awaitable<Status> watch(ipc::CallContext& call, const v1::WatchRequest& request,
                                 ipc::StreamSink& sink);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/settings.h"
 
+#include "agent/tls_files.h"
 #include "config/load.h"
 
 namespace tariff::agent {
 
 LoadedSettings load_settings(const std::string& config_path) {
-  auto config = config::load_node_config(config_path);
+  auto config = config::load_node_config(config_path, check_tls);
   LoadedSettings result;
   result.report = config::render(config.diagnostics);
   if (!config.value) return result;

@@ -116,6 +116,19 @@ void compare_sockets(const Sockets& before, const Sockets& after, Changes& out) 
               Applies::AgentRestart);
 }
 
+void compare_tls(const std::optional<Tls>& before, const std::optional<Tls>& after, Changes& out) {
+  const Tls none;
+  const Tls& old = before ? *before : none;
+  const Tls& fresh = after ? *after : none;
+  const auto shown = [](const std::string& value) { return value.empty() ? "none" : value; };
+  const auto now = before && after ? Applies::Now : Applies::AgentRestart;
+  out.compare("tls.listen", shown(old.listen), shown(fresh.listen), Applies::AgentRestart);
+  out.compare("tls.certificate", shown(old.certificate), shown(fresh.certificate), now);
+  out.compare("tls.key", shown(old.key), shown(fresh.key), now);
+  out.compare("tls.client_ca", shown(old.client_ca), shown(fresh.client_ca), now);
+  out.compare("tls.crl", shown(old.crl), shown(fresh.crl), now);
+}
+
 void compare_limits(const Limits& before, const Limits& after, Changes& out) {
   constexpr auto kNow = Applies::Now;
   const std::chrono::milliseconds retention_before = before.result_retention;
@@ -168,6 +181,7 @@ std::vector<Change> diff(const NodeConfig& before, const NodeConfig& after) {
   out.compare("cpus.reserved", before.cpus.reserved, after.cpus.reserved, Applies::Now);
   compare_fifo(before.fifo, after.fifo, out);
   compare_sockets(before.sockets, after.sockets, out);
+  compare_tls(before.tls, after.tls, out);
   compare_limits(before.limits, after.limits, out);
   out.compare("uids.first", before.uids.first, after.uids.first, Applies::AgentRestart);
   out.compare("uids.count", before.uids.count, after.uids.count, Applies::AgentRestart);
@@ -193,6 +207,9 @@ NodeConfig after_reload(const NodeConfig& running, const NodeConfig& wanted) {
   out.fifo.launcher = running.fifo.launcher;
   out.fifo.agent = running.fifo.agent;
   out.sockets = running.sockets;
+  // The port is opened at start; its certificates can be replaced while it is open.
+  if (running.tls && wanted.tls) out.tls->listen = running.tls->listen;
+  else out.tls = running.tls;
   out.uids = running.uids;
   out.metrics = running.metrics;
   return out;

@@ -77,11 +77,11 @@ Result<std::vector<std::string>> list_directory(const std::string& directory,
 
 }  // namespace
 
-Loaded<NodeConfig> load_node_config(const std::string& path) {
+Loaded<NodeConfig> load_node_config(const std::string& path, const TlsCheck& check) {
   struct stat info {};
   auto text = read_regular_file(path, info);
   if (!text) return {std::nullopt, {about_file(path, text.error().message, text.error().hint)}};
-  return parse_node_config(*text, path);
+  return parse_node_config(*text, path, check);
 }
 
 Loaded<std::vector<Function>> load_functions(const std::string& directory, const NodeConfig& node) {

@@ -17,6 +17,7 @@
 // Threading: no shared state. Errors: only diagnostics; nothing throws, nothing logs.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,9 +41,21 @@ struct NamedText {
   std::string name;
 };
 
+/// Something wrong with a file that the configuration names under `key`.
+struct FileProblem {
+  std::string key;
+  bool error = true;  ///< else a warning
+  std::string message;
+  std::string hint;
+};
+
+/// Looks into the files of the tls section; without it only their names are read.
+using TlsCheck = std::function<std::vector<FileProblem>(const Tls&)>;
+
 /// The node's configuration. Ranks and priorities are filled in; classes are sorted by rank.
-Loaded<NodeConfig> load_node_config(const std::string& path);
-Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& name);
+Loaded<NodeConfig> load_node_config(const std::string& path, const TlsCheck& check = {});
+Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& name,
+                                     const TlsCheck& check = {});
 
 /// All functions of the *.yaml files of a directory, files in the order of their names. Their
 /// classes must be classes of `node`. A file that everybody may write is refused: what runs here is

@@ -19,8 +19,9 @@ using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 
 constexpr std::array kTopKeys = {"classes"sv, "memory_price"sv, "cpu_enforcement"sv,
-                                 "fifo"sv,    "sockets"sv,      "limits"sv,
-                                 "uids"sv,    "cpus"sv,         "functions_directory"sv,
+                                 "fifo"sv,    "sockets"sv,      "tls"sv,
+                                 "limits"sv,  "uids"sv,         "cpus"sv,
+                                 "functions_directory"sv,
                                  "metrics"sv};
 constexpr std::array kSocketKeys = {"agent"sv, "launcher"sv, "tcp_listen"sv, "insecure_tcp"sv};
 constexpr std::array kUidKeys = {"first"sv, "count"sv};
@@ -46,27 +47,6 @@ constexpr std::int64_t kLastUid = 2'147'483'647;  // above, programs that use in
 constexpr std::uint64_t kTib = std::uint64_t{1} << 40;
 constexpr std::uint64_t kMaxFrame = 4'194'304;  // ttrpc's messageLengthMax
 
-/// "127.0.0.1:7070" or "[::1]:7070"; empty if it is not an address and a port.
-struct Endpoint {
-  std::string address;
-  bool loopback = false;
-};
-std::optional<Endpoint> parse_endpoint(std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const auto port = parse_integer(text.substr(colon + 1));
-  if (!port || *port < 1 || *port > 65'535) return std::nullopt;
-  std::string address(text.substr(0, colon));
-  in_addr four{};
-  if (::inet_pton(AF_INET, address.c_str(), &four) == 1)
-    return Endpoint{address, ntohl(four.s_addr) >> 24 == 127};
-  if (address.size() < 2 || address.front() != '[' || address.back() != ']') return std::nullopt;
-  address = address.substr(1, address.size() - 2);
-  in6_addr six{};
-  if (::inet_pton(AF_INET6, address.c_str(), &six) != 1) return std::nullopt;
-  return Endpoint{address, IN6_IS_ADDR_LOOPBACK(&six) != 0};
-}
-
 void check_tcp(const Fields& fields, const Sockets& sockets, Report& report) {
   const auto at = fields.at("tcp_listen");
   if (!sockets.tcp_listen) {
@@ -81,7 +61,7 @@ void check_tcp(const Fields& fields, const Sockets& sockets, Report& report) {
                  "write a numeric address: 127.0.0.1:7070 or \"[::1]:7070\"");
   else if (!endpoint->loopback)
     report.error(at, "'tcp_listen': " + endpoint->address + " is not a loopback address",
-                 "TCP has no authentication yet: use 127.0.0.1 or [::1]");
+                 "TCP has no authentication: use 127.0.0.1 or [::1], or a tls section");
   if (!sockets.insecure_tcp)
     report.error(at, "'tcp_listen' needs 'insecure_tcp: true'",
                  "every local user can place functions through it; set it if that is meant");
@@ -167,6 +147,22 @@ void check_together(const NodeConfig& node, const Value& uids, const Value& limi
 
 }  // namespace
 
+std::optional<Endpoint> parse_endpoint(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto port = parse_integer(text.substr(colon + 1));
+  if (!port || *port < 1 || *port > 65'535) return std::nullopt;
+  std::string address(text.substr(0, colon));
+  in_addr four{};
+  if (::inet_pton(AF_INET, address.c_str(), &four) == 1)
+    return Endpoint{address, ntohl(four.s_addr) >> 24 == 127};
+  if (address.size() < 2 || address.front() != '[' || address.back() != ']') return std::nullopt;
+  address = address.substr(1, address.size() - 2);
+  in6_addr six{};
+  if (::inet_pton(AF_INET6, address.c_str(), &six) != 1) return std::nullopt;
+  return Endpoint{address, IN6_IS_ADDR_LOOPBACK(&six) != 0};
+}
+
 Sockets read_sockets(const Value& section, Report& report) {
   Fields fields(section, "sockets", kSocketKeys, report);
   Sockets out;
@@ -218,7 +214,8 @@ Limits read_limits(const Value& section, Report& report) {
   return out;
 }
 
-Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& name) {
+Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& name,
+                                     const TlsCheck& check) {
   text = without_byte_order_mark(text);
   Report report(name, text);
   const auto root = parse_document(text, report);
@@ -235,6 +232,7 @@ Loaded<NodeConfig> parse_node_config(std::string_view text, const std::string& n
   node.cpu_enforcement = read_enforcement(top, report);
   read_path(top, "functions_directory", node.functions_directory, report);
   node.sockets = read_sockets(section("sockets"), report);
+  node.tls = read_tls(top.map("tls"), check, report);
   node.limits = read_limits(section("limits"), report);
   node.uids = read_uids(section("uids"), report);
   node.metrics = read_metrics(section("metrics"), report);

@@ -73,6 +73,17 @@ struct Sockets {
   bool operator==(const Sockets&) const = default;
 };
 
+/// Callers on other machines: TLS, both ends certified. Files are PEM, absolute paths.
+struct Tls {
+  std::string listen;  ///< "0.0.0.0:7443" or "[::]:7443"
+  std::string certificate;
+  std::string key;
+  std::string client_ca;  ///< whoever it certified may connect; roles are in the certificates
+  std::string crl;        ///< empty: no revocation list
+
+  bool operator==(const Tls&) const = default;
+};
+
 /// Bounds on everything a user controls.
 struct Limits {
   std::uint64_t max_frame_bytes = 4'194'304;          ///< ttrpc's own maximum, 4 MiB
@@ -114,6 +125,7 @@ struct NodeConfig {
   FifoBands fifo;
   Cpus cpus;
   Sockets sockets;
+  std::optional<Tls> tls;  ///< absent: no TLS
   Limits limits;
   UidRange uids;
   Metrics metrics;

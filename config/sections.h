@@ -2,11 +2,14 @@
 // The parts of tariffd.yaml that have rules of their own. Internal to config/.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/document.h"
 #include "config/fields.h"
+#include "config/load.h"
 #include "config/schema.h"
 
 namespace tariff::config {
@@ -27,6 +30,16 @@ FifoBands read_fifo(const Value& section, Report& report);
 /// `rows` null: the default classes. `bands` null: they are wrong themselves, so that nothing can
 /// be said about priorities. Empty if anything was reported.
 std::vector<PriceClass> read_classes(const Value* rows, const FifoBands* bands, Report& report);
+
+/// "127.0.0.1:7070" or "[::1]:7070"; empty if it is not a numeric address and a port.
+struct Endpoint {
+  std::string address;
+  bool loopback = false;
+};
+std::optional<Endpoint> parse_endpoint(std::string_view text);
+
+/// `section` null or Null: there is none.
+std::optional<Tls> read_tls(const Value* section, const TlsCheck& check, Report& report);
 
 Sockets read_sockets(const Value& section, Report& report);
 Limits read_limits(const Value& section, Report& report);

@@ -61,6 +61,15 @@ std::string sockets_section(const Sockets& sockets) {
   return out + line("  insecure_tcp", sockets.insecure_tcp ? "true" : "false");
 }
 
+std::string tls_section(const Tls& tls) {
+  std::string out = "tls:\n" + line("  listen", in_quotes(tls.listen)) +
+                    line("  certificate", in_quotes(tls.certificate)) +
+                    line("  key", in_quotes(tls.key)) +
+                    line("  client_ca", in_quotes(tls.client_ca));
+  if (!tls.crl.empty()) out += line("  crl", in_quotes(tls.crl));
+  return out;
+}
+
 std::string limits_section(const Limits& limits) {
   return "limits:\n" + line("  max_frame", bytes_text(limits.max_frame_bytes)) +
          line("  max_streams_per_connection", limits.max_streams_per_connection) +
@@ -84,6 +93,7 @@ std::string to_yaml(const NodeConfig& node) {
   out += "cpus:\n" + line("  mode", mode_word(node.cpus.mode)) +
          line("  reserved", node.cpus.reserved);
   out += fifo_section(node.fifo) + sockets_section(node.sockets) + limits_section(node.limits);
+  if (node.tls) out += tls_section(*node.tls);
   out += "uids:\n" + line("  first", std::int64_t{node.uids.first}) +
          line("  count", std::int64_t{node.uids.count});
   const auto& listen = node.metrics.listen;

@@ -32,10 +32,7 @@ constexpr std::size_t kReservedForRoot = 16;
 /// not be able to lock out who is on this machine.
 constexpr std::size_t kPartForLocal = 4;
 
-/// When there is no room, a connection that has been idle for so long gives way.
-constexpr auto kIdleUnderPressure = 60s;
-
-/// Finding that one looks at all of them: not again at once when none was idle.
+/// Finding the one idle longest looks at all of them: not again at once when none was.
 constexpr auto kLookAgain = 100ms;
 
 /// accept(2) without descriptors or memory fails until somebody leaves; it is tried again after
@@ -56,7 +53,7 @@ bool make_room(ServerCore& core, bool remote) {
     if (!since || session->remote() != remote) continue;
     if (!idlest || *since < *idlest->idle_since()) idlest = session;
   }
-  if (idlest && now - *idlest->idle_since() >= kIdleUnderPressure) {
+  if (idlest && now - *idlest->idle_since() >= core.limits.idle_under_pressure) {
     idlest->abort({ErrorKind::ResourceExhausted, "it was idle while others wanted in", {}});
     return true;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ipc/client.h"
+#include "ipc/tls_connect.h"
 #include "tools/ctl/failure.h"
 
 namespace tariff::ctl {
@@ -40,6 +41,19 @@ Caller caller_of_this_process() {
   return caller;
 }
 
+Status prepare_tls(const Endpoint& endpoint, std::shared_ptr<ipc::TlsContext>& tls) {
+  if (tls || !ipc::is_tls_endpoint(endpoint.address)) return ok();
+  if (endpoint.certificate.empty() || endpoint.key.empty() || endpoint.ca.empty())
+    return Error{ErrorKind::InvalidArgument,
+                 endpoint.address + " needs --cert, --key and --ca",
+                 "or $TARIFF_CERT, $TARIFF_KEY and $TARIFF_CA"};
+  auto loaded = ipc::TlsContext::load({endpoint.certificate, endpoint.key, endpoint.ca, {}},
+                                      ipc::TlsSide::Client);
+  if (!loaded) return std::move(loaded).error();
+  tls = std::move(*loaded);
+  return ok();
+}
+
 bool away(const Error& error) {
   return error.kind == ErrorKind::Unavailable || error.kind == ErrorKind::DeadlineExceeded;
 }
@@ -67,14 +81,15 @@ T run_one_coroutine(asio::io_context& io, asio::awaitable<T> work) {
 }  // namespace
 
 struct AgentClient::State {
-  std::string endpoint;
+  Endpoint endpoint;
+  std::shared_ptr<ipc::TlsContext> tls;
   Milliseconds timeout;
   asio::io_context io{1};
   std::shared_ptr<ipc::Client> client;
   bool met = false;  ///< a connect has succeeded before
 };
 
-AgentClient::AgentClient(std::string endpoint, Milliseconds timeout)
+AgentClient::AgentClient(Endpoint endpoint, Milliseconds timeout)
     : state_(std::make_unique<State>()) {
   state_->endpoint = std::move(endpoint);
   state_->timeout = timeout;
@@ -89,10 +104,12 @@ void AgentClient::drop() {
 
 Status AgentClient::connect() {
   if (state_->client) return ok();
+  if (auto ready = prepare_tls(state_->endpoint, state_->tls); !ready) return ready;
   auto client = run_one_coroutine(
-      state_->io, ipc::Client::connect(state_->io, state_->endpoint, state_->timeout));
+      state_->io, ipc::Client::connect(state_->io, state_->endpoint.address, state_->tls,
+                                       state_->timeout));
   if (!client)
-    return explain_connect_failure(std::move(client).error(), state_->endpoint,
+    return explain_connect_failure(std::move(client).error(), state_->endpoint.address,
                                    caller_of_this_process());
   state_->client = std::move(*client);
   state_->met = true;

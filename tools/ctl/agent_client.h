@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "tools/ctl/endpoint.h"
 
 namespace tariff::ctl {
 
@@ -25,7 +26,7 @@ class AgentClient {
 
   /// `timeout`: for a connect, for an answer, and for how long call_patiently() waits for an agent
   /// that is away.
-  AgentClient(std::string endpoint, Milliseconds timeout);
+  AgentClient(Endpoint endpoint, Milliseconds timeout);
   ~AgentClient();
   AgentClient(const AgentClient&) = delete;
   AgentClient& operator=(const AgentClient&) = delete;

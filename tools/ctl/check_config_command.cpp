@@ -2,6 +2,7 @@
 // check-config: the node's configuration and its functions, read with the agent's own loader; all
 // that is wrong at once. It needs no agent.
 #include "agent/settings.h"
+#include "agent/tls_files.h"
 #include "config/diff.h"
 #include "config/load.h"
 #include "tools/ctl/commands.h"
@@ -17,7 +18,7 @@ struct Checked {
 };
 
 Checked check(const std::string& file) {
-  auto node = config::load_node_config(file);
+  auto node = config::load_node_config(file, agent::check_tls);
   Checked checked{std::move(node.diagnostics), std::move(node.value), 0};
   if (!checked.config) return checked;
   auto functions =

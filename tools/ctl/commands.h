@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tools/ctl/endpoint.h"
 #include "tools/ctl/json_view.h"
 
 namespace tariff::ctl {
 
 struct Globals {
-  std::string endpoint = "/run/tariff/agent.sock";
+  Endpoint endpoint;
   bool json = false;
   std::chrono::milliseconds timeout{30'000};
 };

@@ -82,6 +82,10 @@ std::string refusal_hint(v1::Refusal refusal) {
 }
 
 Error explain_connect_failure(Error error, const std::string& endpoint, Caller caller) {
+  if (endpoint.rfind("tls://", 0) == 0) {  // it says itself what is wrong with which certificate
+    if (error.kind == ErrorKind::DeadlineExceeded) error.kind = ErrorKind::Unavailable;
+    return error;
+  }
   if (error.kind == ErrorKind::PermissionDenied) {
     error.hint = caller.root ? "root is refused: is the socket in a directory of another mount?"
                  : caller.in_group

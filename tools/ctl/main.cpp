@@ -181,7 +181,9 @@ void add_completion(CLI::App& app, CommandLine& line) {
 std::string first_word(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--socket" || word == "--timeout") ++i;
+    const bool takes_value = word == "--socket" || word == "--connect" || word == "--timeout" ||
+                             word == "--cert" || word == "--key" || word == "--ca";
+    if (takes_value) ++i;
     else if (word.empty() || word[0] != '-') return word;
   }
   return {};
@@ -199,13 +201,19 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, const std::st
 int run_command_line(int argc, char** argv) {
   CommandLine line;
   if (const char* socket = std::getenv("TARIFF_SOCKET"); socket != nullptr && *socket != '\0')
-    line.globals.endpoint = socket;
+    line.globals.endpoint.address = socket;
   CLI::App app{"tariffctl: run functions by price class on this machine, and see what it does",
                "tariffctl"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("tariffctl " TARIFF_VERSION));
-  app.add_option("--socket", line.globals.endpoint,
-                 "Path, or address:port; default $TARIFF_SOCKET or " + Globals().endpoint);
+  Endpoint& endpoint = line.globals.endpoint;
+  app.add_option("--socket,--connect", endpoint.address,
+                 "Path, address:port or tls://host:port; default $TARIFF_SOCKET or " +
+                     Endpoint().address);
+  app.add_option("--cert", endpoint.certificate, "Our certificate, for tls://")
+      ->envname("TARIFF_CERT");
+  app.add_option("--key", endpoint.key, "Its key")->envname("TARIFF_KEY");
+  app.add_option("--ca", endpoint.ca, "Who has certified the agent")->envname("TARIFF_CA");
   app.add_flag("--json", line.globals.json, "JSON instead of tables");
   add_duration(app, "--timeout", [&line](milliseconds value) { line.globals.timeout = value; },
                "How long to wait for an answer, and for an agent that is away; default 30s");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <vector>
 
 #include "tools/ctl/table.h"
@@ -75,11 +76,23 @@ std::string host_words(const v1::StatusReply& status) {
   return text + " (/run/tariff/host-changes.json)";
 }
 
+std::string tls_words(const v1::StatusReply& status) {
+  const std::time_t end = status.certificate_expires_unix_ns() / 1'000'000'000;
+  std::tm parts{};
+  char day[16] = "?";
+  if (::gmtime_r(&end, &parts) != nullptr) (void)std::strftime(day, sizeof day, "%Y-%m-%d", &parts);
+  return printable(status.tls_listen()) + ", " + std::to_string(status.tls_connections()) +
+         " connected, certificate until " + day + "; " +
+         std::to_string(status.tls_handshakes_failed()) + " handshakes failed, " +
+         std::to_string(status.tls_refused()) + " connections refused";
+}
+
 void add_troubles(Table& node, const v1::StatusReply& status) {
   if (!status.config_error().empty())
     node.add({"config error", printable(status.config_error()) + " (the last good one is in use)"});
   for (const std::string& name : status.config_needs_restart())
     node.add({"needs restart", printable(name)});
+  if (!status.tls_listen().empty()) node.add({"TLS", tls_words(status)});
   if (status.insecure_tcp())
     node.add({"INSECURE TCP", printable(status.tcp_listen()) +
                                   ": no authentication there"});

@@ -85,4 +85,10 @@ TEST_CASE("a failed connect says what to do about it") {
   CHECK(unreachable.hint.find("systemctl status tariffd.socket") != std::string::npos);
   CHECK(explain_connect_failure(missing, "127.0.0.1:7", Caller{}).hint.find("tcp_listen") !=
         std::string::npos);
+
+  // TLS explains itself: a group on this machine has nothing to do with it.
+  const Error untrusted{ErrorKind::PermissionDenied, "refused", "ask the CA"};
+  CHECK(explain_connect_failure(untrusted, "tls://n:1", Caller{}).text() == "refused (ask the CA)");
+  const Error silent{ErrorKind::DeadlineExceeded, "nobody answers", {}};
+  CHECK(exit_of(explain_connect_failure(silent, "tls://n:1", Caller{}).kind) == Exit::Unreachable);
 }

@@ -246,6 +246,10 @@ clients     1 connected, 0 placements refused
   status.set_draining(true);
   status.set_insecure_tcp(true);
   status.set_tcp_listen("127.0.0.1:7070");
+  status.set_tls_listen("[::]:7443");
+  status.set_tls_connections(3);
+  status.set_certificate_expires_unix_ns(1'769'860'800'000'000'000);
+  status.set_tls_handshakes_failed(7);
   status.set_config_error("tariffd.yaml:3:1: unknown key");
   status.add_config_needs_restart("sockets.agent");
   status.add_warnings("somebody else wrote cpu.max in our subtree");
@@ -260,6 +264,7 @@ config         generation 2, 5 functions
 clients        1 connected, 0 placements refused
 config error   tariffd.yaml:3:1: unknown key (the last good one is in use)
 needs restart  sockets.agent
+TLS            [::]:7443, 3 connected, certificate until 2026-01-31; 7 handshakes failed, 0 connections refused
 INSECURE TCP   127.0.0.1:7070: no authentication there
 warning        somebody else wrote cpu.max in our subtree
 )");

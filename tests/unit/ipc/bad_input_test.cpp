@@ -203,6 +203,51 @@ TEST_CASE("a connection beyond the limit is accepted and closed at once") {
   CHECK(rig.serves(next, 1));
 }
 
+TEST_CASE("when all connections are taken, who was idle longest makes room") {
+  ServerLimits limits;
+  limits.max_connections = 3;
+  limits.idle_under_pressure = 0ms;
+  ServerRig rig(limits);
+  const auto connect = [&](bool local) {
+    Peer who;
+    who.local = local;
+    who.uid = 1'000;
+    auto pair = socket_pair();
+    CHECK(rig.server.adopt(std::move(pair.there), who));
+    return RawPeer(std::move(pair.here));
+  };
+  auto busy = connect(true);
+  REQUIRE(busy.send(request_bytes(1, "Wait")));
+  REQUIRE(rig.until([&] { return rig.waiting == 1; }));
+  auto idle = connect(true);
+  auto later = connect(true);
+  CHECK(rig.serves(later, 1));
+  auto next = connect(true);
+  CHECK(rig.serves(next, 1));
+  CHECK(idle.ended());
+  CHECK_FALSE(later.ended());
+  CHECK_FALSE(busy.ended());
+  // A remote peer finds no remote one that could give way.
+  auto pair = socket_pair();
+  CHECK_FALSE(rig.server.adopt(std::move(pair.there), Peer()));
+  rig.gate.open();
+}
+
+TEST_CASE("whoever has just been active is not put out for others") {
+  ServerLimits limits;
+  limits.max_connections = 2;
+  ServerRig rig(limits);
+  Peer member;
+  member.local = true;
+  member.uid = 1'000;
+  auto first = socket_pair();
+  auto second = socket_pair();
+  auto third = socket_pair();
+  CHECK(rig.server.adopt(std::move(first.there), member));
+  CHECK(rig.server.adopt(std::move(second.there), member));
+  CHECK_FALSE(rig.server.adopt(std::move(third.there), member));
+}
+
 TEST_CASE("thousands of tiny bad frames in one go are each answered") {
   ServerRig rig;
   auto peer = rig.connect();
