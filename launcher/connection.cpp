@@ -44,7 +44,8 @@ bool Connection::read_one() {
   ReceivedPacket received =
       receive_packet(socket_.get(), packet.bytes.data(), packet.bytes.size());
   if (received.size < 0 && errno == EAGAIN) return false;
-  if (received.size <= 0) broken_ = received.size == 0 ? "the peer closed it" : std::strerror(errno);
+  if (received.size == 0) broken_ = "the peer closed it";
+  else if (received.size < 0) broken_ = std::strerror(errno);
   else if (received.truncated) broken_ = "a packet is too large";
   if (broken_ != nullptr) return false;
   packet.attached = std::move(received.attached);
