@@ -128,7 +128,7 @@ class Guest:
         done = subprocess.run([*self.argv, "-append", " ".join(self.append)])
         return done.returncode
 
-    def run(self, command, environment, timeout, poweroff, again):
+    def run(self, command, environment, timeout, poweroff=None, again=False):
         """Runs the command; returns its status. Streams to our stdout and stderr.
 
         A guest that the emulator broke is booted again, if its command had said nothing yet or may
