@@ -16,7 +16,8 @@ BUILD = common.ROOT / "build" / "package"
 
 # No part of a package: a change there builds nothing.
 NOT_PACKAGED = (".ci/", "docs/", "tests/", "tools/")
-PACKAGED_ALL_THE_SAME = ("tools/ctl/", "docs/man/")
+PACKAGED_ALL_THE_SAME = ("tools/ctl/", "tools/dev-ca", "docs/man/", "docs/prometheus/",
+                         "docs/grafana/")
 
 
 def source_files():
