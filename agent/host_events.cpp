@@ -66,6 +66,7 @@ Status HostEvents::open() {
 
 asio::awaitable<Status> HostEvents::run() {
   using namespace asio::experimental::awaitable_operators;
+  if (stopped_) co_return ok();
   if (auto opened = open(); !opened) co_return opened;
   co_await (watch(uevents_, false) && watch(root_, true));
   co_return ok();
@@ -81,6 +82,7 @@ asio::awaitable<void> HostEvents::watch(asio::posix::stream_descriptor& source, 
 }
 
 void HostEvents::stop() {
+  stopped_ = true;
   uevents_.close();
   root_.close();
 }

@@ -38,6 +38,7 @@ class HostEvents {
   std::function<void()> tell_;
   asio::posix::stream_descriptor uevents_;
   asio::posix::stream_descriptor root_;
+  bool stopped_ = false;
 };
 
 }  // namespace tariff::agent

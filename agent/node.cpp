@@ -313,11 +313,12 @@ asio::awaitable<void> Node::look_around() {
         warnings.push_back("a cgroup that is not ours is in the job tree: " + path);
     tls_.warn(warnings);
     // A class that left the configuration keeps its cgroup until its last job has ended.
-    co_await worker_.run([path = state_.tree_path, classes = state_.config.classes] {
+    const auto removal = [path = state_.tree_path, classes = state_.config.classes] {
       auto tree = cgroup::ClassTree::open(path);
       if (tree) tree->remove_unused(classes);
       return tree.has_value();
-    });
+    };
+    co_await worker_.run(removal);
     for (const auto& text : warnings)
       if (std::find(state_.warnings.begin(), state_.warnings.end(), text) == state_.warnings.end())
         log(LogLevel::Warning, text);

@@ -58,9 +58,10 @@ OpenedTree open_class_tree(SystemdLink& systemd, std::string path,
 }  // namespace
 
 asio::awaitable<Status> Node::open_tree() {
-  auto opened = co_await worker_.run([this, path = state_.tree_path, config = state_.config] {
+  const auto opening = [this, path = state_.tree_path, config = state_.config] {
     return open_class_tree(systemd_, path, config);
-  });
+  };
+  auto opened = co_await worker_.run(opening);
   state_.tree_path = opened.path;
   take_plan(std::move(opened.plan));
   if (!opened.tree) co_return std::move(opened.tree).error().context("opening the job tree");
@@ -89,11 +90,12 @@ asio::awaitable<void> Node::set_memory_limit() {
   if (total <= reserve) co_return;
   const auto most = state_.job_memory_max = total - reserve;
   if (memory_limit_set_ == most) co_return;
-  const auto set = co_await worker_.run([this, most] {
+  const auto limiting = [this, most] {
     return systemd_.call([most](systemd::Units& units) {
       return units.set_runtime(kHolderUnit, {{"MemoryMax", most}});
     });
-  });
+  };
+  const auto set = co_await worker_.run(limiting);
   if (set) memory_limit_set_ = most;
   else log(LogLevel::Warning, "the job tree's memory is not limited: " + set.error().text());
 }
@@ -136,9 +138,10 @@ asio::awaitable<void> Node::settle_cpus() {
   const auto before = state_.cpus;
   if (auto opened = co_await open_tree(); !opened) log(LogLevel::Error, opened.error().text());
   if (before.classes.size() != state_.cpus.classes.size()) co_await configure_launcher();
-  const auto outcome =
-      co_await worker_.run([this, plan = state_.cpus] { return host_.apply(plan); });
-  const auto starving = co_await worker_.run([] { return starvation_warnings(); });
+  const auto applying = [this, plan = state_.cpus] { return host_.apply(plan); };
+  const auto outcome = co_await worker_.run(applying);
+  const auto checking = [] { return starvation_warnings(); };
+  const auto starving = co_await worker_.run(checking);
   std::vector<std::string> warnings;
   if (!state_.cpus.warning.empty()) warnings.push_back(state_.cpus.warning);
   else if (cpu_lost_)
@@ -169,9 +172,10 @@ asio::awaitable<bool> Node::restore_tree() {
   if (tree_is_whole()) co_return false;
   if (!tree_is_there()) {
     log(LogLevel::Error, "the job tree " + state_.tree_path + " is gone; starting the holder");
-    const auto started = co_await worker_.run([this] {
+    const auto starting = [this] {
       return systemd_.call([](systemd::Units& units) { return units.start(kHolderUnit); });
-    });
+    };
+    const auto started = co_await worker_.run(starting);
     if (!started) log(LogLevel::Error, started.error().text());
     asio::steady_timer pause(io_, kHolderStart);
     co_await pause.async_wait(use_result);

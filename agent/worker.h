@@ -3,7 +3,8 @@
 // files. The loop awaits the answer and meanwhile serves others. Work runs in the order it was
 // given.
 //
-//   auto group = co_await worker.run([this] { return systemd_.call(...); });
+//   auto ask = [this, unit] { return systemd_.call(...); };
+//   auto group = co_await worker.run(ask);
 //
 // Threading: run() is called on the loop; the work must own what it touches, or touch only what the
 // worker alone uses. The destructor waits for the work under way and drops what has not begun.
@@ -39,17 +40,19 @@ class Worker {
   ~Worker();
 
   /// Runs `work` on the thread and resumes the caller on the loop with what it returned (not void).
+  /// A copy of it is run. It must have a name: within a co_await, GCC 12 copies the captures of a
+  /// temporary byte by byte and destroys them twice, so that a short std::string crashes.
   template <typename Work>
-  asio::awaitable<std::invoke_result_t<Work&>> run(Work work) {
+  asio::awaitable<std::invoke_result_t<Work&>> run(Work& work) {
     using Answer = std::invoke_result_t<Work&>;
     struct Call {
-      Call(asio::io_context& io, Work what)
-          : work(std::move(what)), done(io, asio::steady_timer::time_point::max()) {}
-      Work work;
+      Call(asio::io_context& io, const Work& what)
+          : work(what), done(io, asio::steady_timer::time_point::max()) {}
+      std::decay_t<Work> work;
       std::optional<Answer> answer;
       asio::steady_timer done;
     };
-    auto call = std::make_shared<Call>(io_, std::move(work));
+    auto call = std::make_shared<Call>(io_, work);
     add([this, call] {
       call->answer.emplace(call->work());
       asio::post(io_, [call] { call->done.cancel(); });

@@ -17,11 +17,12 @@ TEST_CASE("work runs off the loop, in order, and its answer comes back on the lo
   std::thread::id where;
   std::thread::id resumed;
   const auto ask = [&](int number) -> asio::awaitable<void> {
-    const int answer = co_await worker.run([&, number] {
+    const auto work = [&, number] {
       where = std::this_thread::get_id();
       order.push_back(number);
       return number * 2;
-    });
+    };
+    const int answer = co_await worker.run(work);
     resumed = std::this_thread::get_id();
     CHECK(answer == number * 2);
   };
@@ -32,16 +33,30 @@ TEST_CASE("work runs off the loop, in order, and its answer comes back on the lo
   CHECK(resumed == loop);
 }
 
+TEST_CASE("what the work captured is its own, also a short text that lives in the closure") {
+  asio::io_context io(1);
+  Worker worker(io, 56);
+  std::string got;
+  const auto ask = [&](std::string text) -> asio::awaitable<void> {
+    const auto work = [text, other = text] { return text + other; };
+    got = co_await worker.run(work);
+  };
+  asio::co_spawn(io, ask("short"), asio::detached);
+  io.run();
+  CHECK(got == "shortshort");
+}
+
 TEST_CASE("the loop goes on while work blocks") {
   asio::io_context io(1);
   Worker worker(io, 56);
   std::promise<void> release;
   bool finished = false;
   const auto block = [&]() -> asio::awaitable<void> {
-    co_await worker.run([&] {
+    const auto work = [&] {
       release.get_future().wait();
       return true;
-    });
+    };
+    co_await worker.run(work);
     finished = true;
   };
   asio::co_spawn(io, block(), asio::detached);
@@ -58,13 +73,14 @@ TEST_CASE("who goes away waits for the work under way and drops the rest") {
   {
     Worker worker(io, 56);
     const auto ask = [&](bool first) -> asio::awaitable<void> {
-      co_await worker.run([&, first] {
+      const auto work = [&, first] {
         if (first) {
           begun.set_value();
           release.get_future().wait();
         }
         return ++done;
-      });
+      };
+      co_await worker.run(work);
     };
     asio::co_spawn(io, ask(true), asio::detached);
     asio::co_spawn(io, ask(false), asio::detached);
