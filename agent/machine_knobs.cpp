@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/fd.h"
 #include "cgroup/parse.h"
@@ -117,6 +118,15 @@ std::optional<int> thread_of(const Knob& knob) {
   return pid;
 }
 
+/// Every CPU that this machine can ever have. A cpuset with tasks in it cannot be emptied again
+/// (ENOSPC, validate_change in kernel/cgroup/cpuset.c; measured on 6.1 and 6.12): systemd would say
+/// that a unit has no AllowedCPUs while the kernel keeps the old ones. So a unit is widened first.
+cgroup::CpuSet possible_cpus() {
+  if (const auto text = read_line("/sys/devices/system/cpu/possible"))
+    if (auto cpus = cgroup::parse_cpu_list(*text)) return std::move(*cpus);
+  return {};
+}
+
 void add_if_readable(HostKnobs& knobs, Knob knob, std::vector<HostKnobs::Reading>& out) {
   if (auto value = knobs.read(knob)) out.push_back({std::move(knob), std::move(*value)});
 }
@@ -124,12 +134,13 @@ void add_if_readable(HostKnobs& knobs, Knob knob, std::vector<HostKnobs::Reading
 }  // namespace
 
 void MachineKnobs::list_units(std::vector<Reading>& out, std::vector<std::string>& complaints) {
-  std::vector<std::string> units;
+  // The four that systemd ships are confined even before their first process.
+  std::set<std::string> units = {"init.scope", "machine.slice", "system.slice", "user.slice"};
   for (auto& name : names_in(kCgroups))
-    if (is_host_unit(name)) units.push_back(std::move(name));
+    if (is_host_unit(name)) units.insert(std::move(name));
   for (const auto& name : own_services())
     if (std::filesystem::exists(std::string(kCgroups) + "/tariff.slice/" + name))
-      units.push_back(name);
+      units.insert(name);
   for (const auto& name : units) {
     Knob knob{"unit-property", name + kAllowed};
     auto value = read(knob);
@@ -182,9 +193,15 @@ Status MachineKnobs::write(const Knob& knob, const std::string& value) {
   const auto cpus = cgroup::parse_cpu_list(value);
   if (!cpus) return cpus.error();
   const auto unit = knob.target.substr(0, knob.target.find(' '));
-  return systemd_.call([&](systemd::Units& units) {
-    return units.set_allowed_cpus(unit, cgroup::cpu_bitmap(*cpus));
-  });
+  const auto set = [&](const cgroup::CpuSet& allowed) {
+    return systemd_.call([&](systemd::Units& units) {
+      return units.set_allowed_cpus(unit, cgroup::cpu_bitmap(allowed));
+    });
+  };
+  if (cpus->empty())
+    if (const auto every = possible_cpus(); !every.empty())
+      if (auto widened = set(every); !widened) return widened;
+  return set(*cpus);
 }
 
 CpuSnapshot read_cpus(const std::string& tree) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The knobs of the real machine (agent/host.h), by kind:
 //   unit-property  "system.slice AllowedCPUs": every slice, scope and service directly below the
-//                  cgroup root but tariff.slice, and our own services; through systemd only
+//                  cgroup root but tariff.slice, those of systemd even before they are started, and
+//                  our own services; through systemd only
 //   workqueue      "cpumask" and "NAME/cpumask" below /sys/devices/virtual/workqueue
 //   irq            "24": /proc/irq/24/smp_affinity_list; "default": /proc/irq/default_smp_affinity
 //   kthread        "55 kswapd0": affinity of a kernel thread that may be moved

@@ -55,6 +55,8 @@ class Doctor(unittest.TestCase):
     def test_no_brake_on_fifo_is_unfit(self):
         runtime = pathlib.Path("/proc/sys/kernel/sched_rt_runtime_us")
         shared = '{"mode": "shared", "why": "one CPU", "changes": []}'
+        systemctl("stop", "tariffd.socket", "tariffd.service")  # it would write its own again
+        self.addCleanup(systemctl, "start", "tariffd.socket", "tariffd.service")
         with replaced(CHANGES, shared), replaced(runtime, "-1"):
             servers = list(pathlib.Path("/sys/kernel/debug/sched/fair_server").glob("*/runtime"))
             if not servers:

@@ -160,7 +160,7 @@ class LauncherGone(BenchCase):
         started = time.monotonic()
         subprocess.run(["chrt", "-f", "58", program("tariff-launcher"), "--kill-all",
                         f"--tree={self.bench.tree}"], check=True)
-        self.assertLess(time.monotonic() - started, 6)
+        self.assertLess(time.monotonic() - started, 30)
         client.close()
 
 
