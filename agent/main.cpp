@@ -11,6 +11,7 @@
 #include "agent/log.h"
 #include "agent/machine_knobs.h"
 #include "agent/node.h"
+#include "agent/only_one.h"
 #include "agent/reload_command.h"
 #include "agent/settings.h"
 #include "base/crash_point.h"
@@ -66,6 +67,11 @@ int serve(const Arguments& arguments) {
   if (!loaded.value) {
     std::fputs(loaded.report.c_str(), stderr);
     std::fputs("<3>tariffd does not start with a configuration that has errors\n", stderr);
+    return 1;
+  }
+  const auto only_one = agent::be_the_only_agent(loaded.value->config.sockets.launcher);
+  if (!only_one) {
+    std::fprintf(stderr, "<3>tariffd does not start: %s\n", only_one.error().text().c_str());
     return 1;
   }
   agent::start_log(arguments.debug ? agent::LogLevel::Debug : agent::LogLevel::Info);
