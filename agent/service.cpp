@@ -114,6 +114,12 @@ void PlacementService::attach() {
       [this](CallContext&, const auto& request) { return drain(request); });
   server.on<v1::FunctionsRequest, v1::FunctionsReply>(
       kService, "Functions", [this](CallContext&, const auto&) { return functions(); });
+  job_changes_ = d_.jobs.subscribe([this](const launcher::Record& record) {
+    if (!events_->is_read(record.id())) return;
+    v1::WatchEvent event;
+    *event.mutable_job() = api_job(record);
+    events_->add(record.id(), event.SerializeAsString());
+  });
   server.on_stream(kService, "Watch",
                    [this](CallContext& call, std::string_view payload,
                           ipc::StreamSink& sink) -> asio::awaitable<Status> {

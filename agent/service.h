@@ -12,10 +12,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/cpu_plan.h"
+#include "agent/event_log.h"
 #include "agent/jobs.h"
 #include "agent/launcher_client.h"
 #include "agent/metrics_snapshot.h"
@@ -103,6 +105,9 @@ class PlacementService {
   void fill_class(ClassFigures& row, const std::string& name);
 
   Dependencies d_;
+  /// Serialised v1::WatchEvent; shared, since a watch may be destroyed with the loop, after us.
+  std::shared_ptr<EventLog> events_ = std::make_shared<EventLog>();
+  Jobs::Subscription job_changes_;
   std::map<v1::Refusal, std::uint64_t> refused_;
   std::map<std::string, std::uint64_t> accepted_;  ///< by class
   std::vector<RankLoad> load_;

@@ -2,9 +2,11 @@
 // The reading half of the placement service: lists, loads, status, watches.
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
-#include <deque>
+#include <optional>
+#include <utility>
 
 #include "agent/class_policy.h"
 #include "agent/machine.h"
@@ -21,7 +23,7 @@ constexpr int kLongestPage = 1'000;
 constexpr std::size_t kLargestPage = 2'000'000;
 // The load is read from /proc of every runnable job: for all askers at most four times a second.
 constexpr auto kLoadAge = 250ms;
-constexpr std::size_t kWatchQueue = 1'024;  // events held for a reader that is behind
+constexpr int kSentAtOnce = 64;  // events to one watcher before others of the loop have their turn
 
 }  // namespace
 
@@ -195,39 +197,43 @@ PlacementService::Answer<v1::FunctionsReply> PlacementService::functions() {
 asio::awaitable<Status> PlacementService::watch(ipc::CallContext& call,
                                                 const v1::WatchRequest& request,
                                                 ipc::StreamSink& sink) {
-  std::deque<v1::WatchEvent> queue;
-  std::uint64_t missed = 0;
-  auto wake = std::make_shared<asio::steady_timer>(d_.io);
+  const auto wake = std::make_shared<asio::steady_timer>(d_.io);
   call.on_cancel = [wake] { wake->cancel(); };
-  const auto add = [&](const launcher::Record& record, bool snapshot) {
-    if (!request.id().empty() && record.id() != request.id()) return;
-    if (!snapshot && queue.size() >= kWatchQueue) {
-      ++missed;
-      return;
-    }
+  const auto log = events_;
+  EventLog::Reader events(*log, request.id(), [wake] { wake->cancel(); });
+  // One record at a time, between events: what waits for a reader that does not read is bounded.
+  std::optional<std::uint64_t> snapshot_at;
+  if (request.snapshot()) snapshot_at = 0;  // the newest first
+  const auto snapshot_next = [&]() -> std::string {
     v1::WatchEvent event;
-    *event.mutable_job() = api_job(record);
-    event.set_snapshot(snapshot);
-    event.set_missed(std::exchange(missed, 0));
-    queue.push_back(std::move(event));
-    wake->cancel();
-  };
-  if (request.snapshot())
-    d_.jobs.newest_first(0, [&](std::uint64_t, const launcher::Record& record) {
-      add(record, true);
-      return true;
+    event.set_snapshot(true);
+    const auto before = *std::exchange(snapshot_at, std::nullopt);
+    d_.jobs.newest_first(before, [&](std::uint64_t order, const launcher::Record& record) {
+      snapshot_at = order;
+      if (!request.id().empty() && record.id() != request.id()) return true;
+      *event.mutable_job() = api_job(record);
+      return false;
     });
-  const auto subscription =
-      d_.jobs.subscribe([&](const launcher::Record& record) { add(record, false); });
-  while (!sink.gone()) {
-    if (queue.empty()) {
+    return event.has_job() ? event.SerializeAsString() : std::string();
+  };
+  for (int sent_at_once = 0; !sink.gone();) {
+    std::string message;
+    if (auto next = events.next()) {
+      v1::WatchEvent lost;
+      lost.set_missed(next->missed);
+      // Protobuf: two messages in a row are one with the fields of both.
+      message = std::move(next->body) + lost.SerializeAsString();
+    } else if (snapshot_at) {
+      message = snapshot_next();
+      if (message.empty()) continue;
+    } else {
+      sent_at_once = 0;
       wake->expires_at(asio::steady_timer::time_point::max());
       co_await wake->async_wait(asio::as_tuple(asio::use_awaitable));
       continue;
     }
-    const std::string message = queue.front().SerializeAsString();
-    queue.pop_front();
-    if (auto sent = co_await sink.send(message); !sent) co_return sent;
+    if (auto sent = co_await sink.send(std::move(message)); !sent) co_return sent;
+    if (++sent_at_once % kSentAtOnce == 0) co_await asio::post(d_.io, asio::use_awaitable);
   }
   co_return ok();  // nobody reads it any more
 }

@@ -47,9 +47,10 @@ int follow(const Globals& globals, const EventFilter& filter) {
   const auto on_message = [&](std::string_view message) {
     v1::WatchEvent event;
     if (!event.ParseFromArray(message.data(), static_cast<int>(message.size()))) return true;
-    const bool news = history.news(event.job());
+    const bool news = event.has_job() && history.news(event.job());
     // The first snapshot is what was before; a later one tells what happened meanwhile.
-    const bool shown = (!event.snapshot() || (news && was_away)) && filter.takes(event.job());
+    const bool shown = event.has_job() && (!event.snapshot() || (news && was_away)) &&
+                       filter.takes(event.job());
     if (shown) {
       written = print_raw(line_of(globals, event));
     } else if (event.missed() > 0) {

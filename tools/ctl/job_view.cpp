@@ -153,13 +153,14 @@ std::string job_text(const v1::Job& job) {
 }
 
 std::string event_text(const v1::WatchEvent& event) {
+  std::string line;
+  if (event.missed() > 0) line = "(" + std::to_string(event.missed()) + " events missed)\n";
+  if (!event.has_job()) return line;
   const v1::Job& job = event.job();
   std::int64_t at_ns = job.accepted_unix_ns();
   for (const std::int64_t step : {job.launched_ns(), job.first_ran_ns(), job.initialised_ns(),
                                   job.main_exited_ns(), job.ended_ns()})
     at_ns = std::max(at_ns, job.accepted_unix_ns() + step);
-  std::string line;
-  if (event.missed() > 0) line = "(" + std::to_string(event.missed()) + " events missed)\n";
   line += time_of_day_text(at_ns) + "  " + printable(job.id()) + "  " + printable(job.function()) +
           "  " + printable(job.class_run()) + "  ";
   line += ended(job) ? end_words(job) : state_words(job.state());

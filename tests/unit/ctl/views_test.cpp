@@ -180,6 +180,8 @@ TEST_CASE("an event is one line") {
   CHECK(event_text(event) ==
         "(3 events missed)\n"
         "16:00:00.149  ctl-1  home  critical  exited with status 0, took 26.0 ms\n");
+  event.clear_job();
+  CHECK(event_text(event) == "(3 events missed)\n");
 }
 
 TEST_CASE("the status of a machine, dearest class first, and its troubles") {
