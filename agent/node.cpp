@@ -151,10 +151,12 @@ void Node::listen_for_metrics() {
   const auto& endpoint = state_.config.metrics.listen;
   if (!endpoint) return;
   auto listening = metrics_.listen(*endpoint);
-  if (!listening)
+  if (!listening) {
     log(LogLevel::Warning, "metrics are not served: " + listening.error().text());
-  else
-    asio::co_spawn(io_, metrics_.run(), asio::detached);
+    return;
+  }
+  state_.metrics_listen = *endpoint;
+  asio::co_spawn(io_, metrics_.run(), asio::detached);
 }
 
 launcher::Request Node::configure_request() const {

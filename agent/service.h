@@ -37,6 +37,7 @@ struct NodeState {
   std::string config_error;                   ///< of the last reload, empty if it went well
   std::vector<std::string> config_needs_restart;
   std::vector<std::string> warnings;
+  std::string metrics_listen;                 ///< where the metrics page is; empty: nowhere
   std::string tree_path;                      ///< of the job tree in cgroupfs
   std::uint64_t launcher_lost = 0;            ///< how often the connection to it was lost
   std::uint64_t job_memory_max = 0;           ///< memory.max of the job tree; 0 not known

@@ -135,6 +135,7 @@ PlacementService::Answer<v1::StatusReply> PlacementService::status() {
   for (const auto& text : node.config_needs_restart) reply.add_config_needs_restart(text);
   for (const auto& text : node.warnings) reply.add_warnings(text);
   for (const auto& text : node.cpu_warnings) reply.add_warnings(text);
+  reply.set_metrics_listen(node.metrics_listen);
   d_.tls.fill(reply);
   const auto& loads = load();
   for (const auto& price_class : node.config.classes) {

@@ -6,7 +6,7 @@ import os
 import pathlib
 import unittest
 
-from lib import main_pid, run, systemctl
+from lib import ctl, main_pid, run, systemctl, wait_until
 
 CPUS = (1, 2)
 CHANGES = pathlib.Path("/run/tariff/host-changes.json")
@@ -34,6 +34,11 @@ def replaced(path, text):
 
 
 class Doctor(unittest.TestCase):
+    def setUp(self):
+        # An agent that has just been started writes its record when it has changed all.
+        wait_until(lambda: CHANGES.exists() and ctl("status")["host_changes"] ==
+                   len(json.loads(CHANGES.read_text())["changes"]), what="the agent's record")
+
     def test_a_guest_is_fit_and_its_facts_are_right(self):
         report = doctor()
         found = topics(report)
@@ -74,12 +79,36 @@ class Doctor(unittest.TestCase):
                            "class_cpus": "1", "changes": changes})
         with replaced(CHANGES, text):
             report = doctor()
-            self.assertEqual(report["host_changes"], changes)
+            self.assertEqual(report["host_changes"],
+                             [{**change, "present": None} for change in changes])
             self.assertEqual(topics(report)["CPU mode"]["found"],
                              "reserved: system 0, classes 1")
             self.assertIn("AllowedCPUs system.slice:  -> 0", run("tariffctl", "doctor"))
         with replaced(CHANGES, "no JSON"):
             self.assertEqual(topics(doctor())["CPU mode"]["verdict"], "unknown")
+
+    def test_what_somebody_else_changed_since_is_found(self):
+        mask = pathlib.Path("/sys/devices/virtual/workqueue/cpumask")
+        now = mask.read_text().strip()
+        changes = [{"what": "workqueue", "target": "cpumask", "before": "ff", "now": now}]
+        text = json.dumps({"mode": "reserved", "why": "2 CPUs", "system_cpus": "0",
+                           "class_cpus": "1", "changes": changes})
+        with replaced(CHANGES, text):
+            self.assertEqual(topics(doctor())["host change"]["verdict"], "note")
+        changes[0]["now"] = "8"  # what the record says that we wrote
+        with replaced(CHANGES, json.dumps({**json.loads(text), "changes": changes})):
+            finding = topics(doctor())["host change"]
+            self.assertEqual(finding["verdict"], "warning")
+            self.assertIn(f"ff -> 8, but is {now}", finding["found"])
+
+    def test_all_that_the_agent_has_changed_is_still_so(self):
+        report = doctor()
+        for finding in report["findings"]:
+            if finding["topic"] == "host change":
+                self.assertEqual(finding["verdict"], "note", finding)
+        read = [change for change in report["host_changes"] if change["present"] is not None]
+        self.assertEqual(len(read), len(report["host_changes"]))
+        self.assertEqual(bool(read), os.cpu_count() > 1)
 
     def test_a_user_in_the_range_of_jobs_is_unfit(self):
         passwd = pathlib.Path("/etc/passwd")

@@ -139,6 +139,7 @@ Findings diagnose(const Facts& facts) {
   check_cgroups(facts, out);
   check_cpus(facts, out);
   check_mode(facts, out);
+  check_host_changes(facts, out);
   check_memory(facts, out);
   check_daemons(facts, out);
   check_accounts(facts, out);

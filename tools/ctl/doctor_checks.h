@@ -34,6 +34,7 @@ void check_kernel(const Facts& facts, Findings& out);
 void check_cgroups(const Facts& facts, Findings& out);
 void check_cpus(const Facts& facts, Findings& out);
 void check_mode(const Facts& facts, Findings& out);
+void check_host_changes(const Facts& facts, Findings& out);
 void check_memory(const Facts& facts, Findings& out);
 void check_daemons(const Facts& facts, Findings& out);
 void check_accounts(const Facts& facts, Findings& out);

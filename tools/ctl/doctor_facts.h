@@ -86,7 +86,8 @@ struct HostChange {
   std::string what;
   std::string target;
   std::string before;
-  std::string now;
+  std::string now;                     ///< what the agent made it
+  std::optional<std::string> present;  ///< what it is; empty: gone, or not readable
 };
 
 struct ModeFacts {

@@ -76,10 +76,15 @@ ModeFacts parse_mode(const std::string& text) {
   for (const auto& change : *changes)
     if (change.is_object())
       mode.changes.push_back({text_at(change, "what"), text_at(change, "target"),
-                              text_at(change, "before"), text_at(change, "now")});
+                              text_at(change, "before"), text_at(change, "now"),
+                              std::nullopt});
   return mode;
 }
 
-ModeFacts read_mode() { return parse_mode(text_of_file(kHostChanges).value_or("")); }
+ModeFacts read_mode() {
+  auto mode = parse_mode(text_of_file(kHostChanges).value_or(""));
+  for (auto& change : mode.changes) change.present = present_value(change);
+  return mode;
+}
 
 }  // namespace tariff::ctl

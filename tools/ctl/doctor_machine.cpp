@@ -114,11 +114,6 @@ void check_mode(const Facts& facts, Findings& out) {
                    "share what the brake leaves, about 5%, and a launch may wait up to a second "
                    "for them",
                    facts.cpu.online >= 2 ? "reserve a CPU" : ""});
-  for (const auto& change : mode.changes)
-    out.push_back({"host change", Verdict::Note,
-                   printable(change.what) + " " + printable(change.target) + ": " +
-                       printable(change.before) + " -> " + printable(change.now),
-                   "undone when the agent's service is stopped or removed", {}});
 }
 
 void check_memory(const Facts& facts, Findings& out) {

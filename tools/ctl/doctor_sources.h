@@ -18,6 +18,10 @@ std::optional<std::int64_t> number_of(const std::string& path);
 KernelFacts read_kernel();
 ModeFacts read_mode();
 
+std::optional<std::string> present_value(const HostChange& change);
+/// False: somebody else has changed it since.
+bool is_as_set(const HostChange& change);
+
 /// The document that the agent keeps of its changes to the host, /run/tariff/host-changes.json:
 /// {"mode", "why", "system_cpus", "class_cpus", "changes": [{"what","target","before","now"}]}.
 /// Text that is no such document gives `known` false.

@@ -44,7 +44,8 @@ Json findings_json(const Findings& findings, bool fit, const Facts& facts) {
     changes.push_back({{"what", change.what},
                        {"target", change.target},
                        {"before", change.before},
-                       {"now", change.now}});
+                       {"now", change.now},
+                       {"present", change.present ? Json(*change.present) : Json()}});
   return Json{{"fit", fit},
               {"root", facts.root},
               {"mode", facts.mode.mode},

@@ -59,6 +59,13 @@ std::string config_words(const v1::StatusReply& status) {
          std::to_string(status.functions()) + " functions";
 }
 
+std::string metrics_words(const v1::StatusReply& status) {
+  const std::string where = printable(status.metrics_listen());
+  if (where.empty()) return "not served";
+  if (where.starts_with('/')) return where + " (HTTP on a Unix socket)";
+  return "http://" + where + "/metrics";
+}
+
 /// "reserved: jobs on 1-3, all else on 0 (4 CPUs online, ...)"; an agent of before does not say.
 std::string cpu_words(const v1::StatusReply& status) {
   const std::string why = " (" + printable(status.cpu_reason()) + ")";
@@ -118,6 +125,7 @@ std::string status_text(const v1::StatusReply& status) {
   node.add({"config", config_words(status)});
   node.add({"clients", std::to_string(status.connections()) + " connected, " +
                            std::to_string(status.refused()) + " placements refused"});
+  node.add({"metrics", metrics_words(status)});
   add_troubles(node, status);
   return class_table(status) +
          "prices in micro-cents per CPU-second, costs in micro-cents since the agent started\n\n" +

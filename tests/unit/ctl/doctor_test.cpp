@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine in order, and one thing after the other that is not.
+#include <unistd.h>
+
 #include <functional>
 
 #include "support/catch.h"
@@ -118,6 +120,33 @@ TEST_CASE("each thing amiss is found, with what it means or what to do", "[docto
     CHECK(fit(findings, false) == (one.verdict != Verdict::Unfit));
     CHECK(fit(findings, true) == (one.verdict < Verdict::Warning));
   }
+}
+
+TEST_CASE("what somebody else has changed since is told apart, however it is written", "[doctor]") {
+  auto facts = good_machine();
+  facts.mode.changes = {{"irq", "24", "0-3", "0-1", "0,1"},
+                        {"workqueue", "cpumask", "f", "1", "00000001"},
+                        {"kthread", "55 gone", "0-3", "0", std::nullopt}};
+  CHECK(fit(diagnose(facts), true));
+  facts.mode.changes[0].present = "0-3";
+  const auto findings = diagnose(facts);
+  const auto* changed = find(findings, "host change");
+  REQUIRE(changed != nullptr);
+  CHECK(changed->verdict == Verdict::Warning);
+  CHECK(changed->found == "irq 24: 0-3 -> 0-1, but is 0-3");
+  CHECK(fit(findings, false));
+}
+
+TEST_CASE("present values are read where the kernel shows them", "[doctor]") {
+  const auto present = [](const char* what, const char* target) {
+    return present_value({what, target, {}, {}, {}});
+  };
+  CHECK(present("kthread", "2 kthreadd").has_value() == (::access("/proc/2", F_OK) == 0));
+  CHECK_FALSE(present("kthread", "2 another"));
+  CHECK_FALSE(present("irq", "../../etc/hostname"));
+  CHECK_FALSE(present("irq", "/etc/hostname"));
+  CHECK_FALSE(present("unit-property", "no-such.slice AllowedCPUs"));
+  CHECK_FALSE(present("later", "thing"));
 }
 
 TEST_CASE("what brakes SCHED_FIFO is judged by kernel and mode", "[doctor]") {

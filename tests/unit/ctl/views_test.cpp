@@ -204,6 +204,7 @@ TEST_CASE("the status of a machine, dearest class first, and its troubles") {
   status.set_memory_free_bytes(1ull << 30);
   status.set_job_memory_max_bytes(1'610'612'736);
   status.set_connections(1);
+  status.set_metrics_listen("127.0.0.1:9464");
   v1::ClassStatus* bulk = status.add_classes();
   bulk->set_name("bulk");
   bulk->set_rank(1);
@@ -238,8 +239,10 @@ host        37 settings of this machine changed, 2 refused by the kernel (/run/t
 memory      1.00 GiB free of 2.00 GiB, jobs at most 1.50 GiB
 config      generation 2, 5 functions
 clients     1 connected, 0 placements refused
+metrics     http://127.0.0.1:9464/metrics
 )");
 
+  status.clear_metrics_listen();
   status.set_launcher_connected(false);
   status.set_cpu_mode("shared");
   status.set_class_cpus("0-1");
@@ -264,6 +267,7 @@ CPUs           shared: jobs and all else on 0-1 (cpus.mode is shared)
 memory         1.00 GiB free of 2.00 GiB, jobs at most 1.50 GiB
 config         generation 2, 5 functions
 clients        1 connected, 0 placements refused
+metrics        not served
 config error   tariffd.yaml:3:1: unknown key (the last good one is in use)
 needs restart  sockets.agent
 TLS            [::]:7443, 3 connected, certificate until 2026-01-31; 7 handshakes failed, 0 connections refused
