@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import resource
+import select
 import subprocess
 import threading
 import time
@@ -19,6 +20,8 @@ NOBODY = 65534
 # The service has a right to 30 s for a peer that does not read, or does not finish a frame.
 SERVER_DEADLINE = 30
 MOST_CONNECTIONS = 1024
+IDLE = 10_000
+UNREACHABLE = 3  # tariffctl(1)
 LARGEST_BUFFERS = 256 << 20
 
 
@@ -236,6 +239,14 @@ class BadInput(unittest.TestCase):
     def test_frames_never_finished_and_answers_never_read_end_by_the_deadline(self):
         slow = Peer()
         slow.send(request(1, "Poll")[:12])
+        watcher = Peer()
+        with Peer() as peer:
+            jobs = [f"deaf-{time.monotonic_ns()}-{number}" for number in range(20)]
+            for number, job in enumerate(jobs):
+                peer.call(2 * number + 1, "Place", field(1, job) + field(2, "hello"))
+        # A snapshot of 20 jobs for each is more than the socket takes.
+        for number in range(250):
+            watcher.send(request(2 * number + 1, "Watch", field(2, 1), flags=wire.REMOTE_CLOSED))
         deaf = Peer()
         deaf.socket.setblocking(False)
         stream, sent = 1, 0
@@ -253,6 +264,19 @@ class BadInput(unittest.TestCase):
         self.assertEqual(slow.wait_end(SERVER_DEADLINE + wire.PATIENCE), 0)
         slow.socket.close()
         deaf.socket.close()
+        self.wait_hangup(watcher)
+        watcher.socket.close()
+        with Peer() as peer:
+            for number, job in enumerate(jobs):
+                peer.call(4 * number + 1, "Wait", field(1, job))
+                peer.call(4 * number + 3, "Acknowledge", field(1, job))
+
+    def wait_hangup(self, peer):
+        """Until the server has closed it; nothing is read."""
+        poll = select.poll()
+        poll.register(peer.socket, 0)  # POLLHUP is always told
+        ended = poll.poll((SERVER_DEADLINE + wire.PATIENCE) * 1000)
+        self.assertTrue(ended and ended[0][1] & select.POLLHUP, "it is still connected")
 
     def test_silent_peers_cost_nobody_anything(self):
         peers = [Peer() for _ in range(200)]
@@ -330,37 +354,48 @@ class BadInput(unittest.TestCase):
             status = wire.parse(peer.call(1, "Status").payload)
             self.assertEqual(wire.first(status, 4), 0, "the machine is being drained")
 
-    def test_when_every_connection_is_taken_root_still_gets_in(self):
+    def test_ten_thousand_idle_connections_are_bounded_and_root_still_gets_in(self):
         def others():
-            """Takes what there is, then one more."""
-            kept = []
-            try:
-                for _ in range(MOST_CONNECTIONS + 1):
-                    kept.append(Peer())
-                kept[-1].send(request(1, "Poll"))
-                refused = kept[-1].receive() is None
-            except ConnectionError:
-                refused = True
-            finally:
-                os.write(ready[1], b"x")
+            """Connects and says nothing, 10,000 times; then a program of ours is told why not."""
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (IDLE + 100, hard))
+            kept = [Peer() for _ in range(IDLE)]
+            kept[-1].wait_end()  # the last one has been judged, so all have
+            poll = select.poll()
+            for peer in kept:
+                poll.register(peer.socket, select.POLLRDHUP)
+            fits = 500 < IDLE - len(poll.poll(0)) <= MOST_CONNECTIONS
+            done = subprocess.run(["tariffctl", "--timeout", "5s", "status"], capture_output=True,
+                                  text=True)
+            told = done.returncode == UNREACHABLE and "connection" in done.stderr
+            os.write(2, done.stderr.encode())
+            os.write(ready[1], b"x")
             os.read(hold[0], 1)
-            return 0 if refused else 1
+            return (0 if fits else 1) + (0 if told else 2)
 
         if os.environ.get("TARIFF_AGENT_SOCKET"):
             self.skipTest("root and the others are the same there")
         group = grp.getgrnam("tariff").gr_gid
         ready, hold = os.pipe(), os.pipe()
         result = []
-        taker = threading.Thread(target=lambda: result.append(as_user(NOBODY, [group], others)))
+
+        def take():
+            result.append(as_user(NOBODY, [group], others))
+            os.write(ready[1], b"x")  # also if it never came to it
+
+        taker = threading.Thread(target=take)
         taker.start()
         os.read(ready[0], 1)
+        held = resident(self.pid) - self.resident
         try:
             with Peer() as peer:
                 self.assertEqual(peer.call(1, "Poll").code, 0)
         finally:
             os.write(hold[1], b"x")
             taker.join()
+        print(f"the agent held {held >> 20} MiB")
         self.assertEqual(result, [0])
+        self.assertLess(held, 64 << 20)
 
 
 def varint_group():

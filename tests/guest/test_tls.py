@@ -21,6 +21,7 @@ CA = pathlib.Path("/run/tariff-test-ca")
 DEV_CA = "/usr/share/tariff/dev-ca"
 PORT = 7443
 HANDSHAKE_DEADLINE = 5
+FRAME_DEADLINE = 30
 SECTION = f"""
 tls:
   listen: "0.0.0.0:{PORT}"
@@ -67,6 +68,44 @@ def remote(role, *words, ca=CA, host="localhost"):
     return done.returncode, done.stdout, done.stderr
 
 
+CONFIGURATION = """
+[req]
+distinguished_name=dn
+[dn]
+[ca]
+default_ca=test
+[test]
+database={folder}/index.txt
+serial={folder}/serial
+new_certs_dir={folder}
+default_md=sha256
+policy=any
+[any]
+commonName=supplied
+[ext]
+basicConstraints=critical,CA:FALSE
+extendedKeyUsage=clientAuth
+{names}
+"""
+
+
+def certify(folder, name, names="subjectAltName=URI:tariff:role/reader", begin="20200101000000Z",
+            end="20400101000000Z", own_ca=False):
+    """A client's certificate and key, of our CA or signed with its own key."""
+    folder.mkdir(exist_ok=True)
+    (folder / "ca.conf").write_text(CONFIGURATION.format(folder=folder, names=names))
+    (folder / "index.txt").touch()
+    base = f"{folder}/{name}"
+    lib.run("openssl", "req", "-config", folder / "ca.conf", "-new", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", base + ".key",
+            "-out", base + ".csr")
+    signer = (["-selfsign", "-keyfile", base + ".key"] if own_ca
+              else ["-cert", CA / "ca.crt", "-keyfile", CA / "ca.key"])
+    lib.run("openssl", "ca", "-batch", "-notext", "-create_serial", "-config", folder / "ca.conf",
+            "-extensions", "ext", *signer, "-in", base + ".csr", "-out", base + ".crt",
+            "-startdate", begin, "-enddate", end)
+
+
 class TlsPeer(wire.Peer):
     """The wire of the other tests, over TLS by Python's own library."""
 
@@ -105,6 +144,35 @@ class Roles(unittest.TestCase):
             self.assertNotEqual(subprocess.run([DEV_CA, other], capture_output=True).returncode, 0)
         finally:
             shutil.rmtree(other)
+
+    def test_what_is_wrong_with_a_certificate_is_told(self):
+        folder = CA / "wrong"
+        failed = status()["tls_handshakes_failed"]
+        try:
+            certify(folder, "late", end="20200102000000Z")
+            certify(folder, "early", begin="20390101000000Z")
+            certify(folder, "own", own_ca=True)
+            shutil.copy(CA / "server.crt", folder / "server.crt")
+            shutil.copy(CA / "server.key", folder / "server.key")
+            for name, words in (("late", "our certificate has expired"),
+                                ("early", "our certificate is not valid there: not yet valid"),
+                                ("own", "our certificate is of a CA that it does not know"),
+                                ("server", "not made for this end")):
+                code, _, said = remote(name, "status", ca=folder)
+                self.assertEqual(code, 6, said)
+                self.assertIn(words, said)
+            self.assertEqual(status()["tls_handshakes_failed"] - failed, 4)
+            # Good certificates with the wrong role, or none.
+            certify(folder, "nobody", names="")
+            certify(folder, "friend", names="subjectAltName=URI:tariff:role/friend")
+            for name, words in (("nobody", "its certificate names no role"),
+                                ("friend", "its certificate says friend")):
+                code, _, said = remote(name, "status", ca=folder)
+                self.assertEqual(code, 6, said)
+                self.assertIn(words, said)
+        finally:
+            shutil.rmtree(folder)
+        self.assertEqual(remote("reader", "status")[0], 0)
 
     def test_a_client_that_is_not_ours_is_served(self):
         with TlsPeer("reader") as peer:
@@ -183,6 +251,16 @@ class Renewal(unittest.TestCase):
 
 
 class Strangers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """A reader with a good certificate who begins a frame and never ends it."""
+        cls.slow = TlsPeer("reader")
+        cls.slow.send(wire.request(1, "Poll")[:12])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.slow.socket.close()
+
     def setUp(self):
         self.pid = lib.main_pid("tariffd")
 
@@ -245,6 +323,19 @@ class Strangers(unittest.TestCase):
             self.assertEqual(half.recv(1), b"")
         drip.close()
         half.close()
+
+    def test_a_peer_that_closes_its_half_is_not_kept(self):
+        with TlsPeer("reader") as peer:
+            self.assertEqual(peer.call(1, "Poll").code, 0)
+            # Without TLS's goodbye, in the middle of a frame: as after a crash.
+            peer.send(wire.request(3, "Poll")[:12])
+            kept = status()["tls_connections"]
+            peer.socket.shutdown(socket.SHUT_WR)
+            lib.wait_until(lambda: status()["tls_connections"] < kept, what="the end of it")
+
+    def test_unfinished_frames_end_by_the_deadline_and_certificates_buy_no_more(self):
+        """The last by name: the others pass the time."""
+        self.assertEqual(self.slow.wait_end(FRAME_DEADLINE + wire.PATIENCE), 0)
 
     def test_a_flood_of_handshakes_delays_nobody_on_the_machine(self):
         stopping = threading.Event()
