@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The metrics page: what it counts, and that no scraper can hurt the agent."""
 import contextlib
+import json
 import os
 import pathlib
+import re
 import socket
 import stat
 import time
@@ -14,6 +16,7 @@ from lib import ctl, functions, main_pid, place, run, systemctl, wait_until
 
 CPUS = (1, 2)
 PORT = 9464
+DATA = pathlib.Path("/usr/share/tariff")
 CONFIG = pathlib.Path("/etc/tariff/tariffd.yaml")
 FUNCTIONS = """
   - {name: metrics-ok, class: critical, argv: [/bin/true]}
@@ -86,6 +89,16 @@ class Page(unittest.TestCase):
         self.assertLess(len(values()), 1500)
         self.assertNotIn("metrics-ok", scrape())  # nothing is labelled by function
 
+    def test_every_metric_of_rules_and_dashboard_is_on_the_page(self):
+        page = set(re.findall(r"^(tariff_\w+)", scrape(), re.M))
+        for path in (DATA / "prometheus/alerts.yaml", DATA / "grafana/tariff.json"):
+            used = set(re.findall(r"\btariff_\w+", path.read_text()))
+            self.assertEqual(used - page, set(), path)
+            self.assertGreater(len(used), 8)
+        dashboard = json.loads((DATA / "grafana/tariff.json").read_text())
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        self.assertEqual(len(ids), len(set(ids)))
+
     def test_promtool_finds_nothing_to_mend(self):
         done = run("sh", "-c", f"promtool check metrics <<'END'\n{scrape()}END\n")
         self.assertEqual(done, "")
@@ -139,6 +152,7 @@ class Places(unittest.TestCase):
             wait_until(path.is_socket, what="the socket")
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660)
             self.assertEqual(path.group(), "tariff")
+            self.assertEqual(ctl("status")["metrics_listen"], str(path))
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(20)
                 connection.connect(str(path))
@@ -150,6 +164,6 @@ class Places(unittest.TestCase):
     def test_a_port_that_is_taken_is_a_warning(self):
         with socket.create_server(("127.0.0.1", 9465)):
             with restarted_with("\nmetrics: {listen: '127.0.0.1:9465'}\n"):
-                ctl("poll")
+                self.assertEqual(ctl("status")["metrics_listen"], "")
                 said = run("journalctl", "-b", "-u", "tariffd", "-n", "30", "-o", "cat")
                 self.assertIn("metrics are not served: cannot listen on 127.0.0.1:9465", said)
