@@ -72,6 +72,7 @@ struct Client::State : FrameReceiver {
   State(asio::io_context& context, StreamSocket socket) : io(context) {
     ConnectionLimits limits;
     limits.max_queued_bytes = kMaxQueuedBytes;
+    limits.read_out = true;
     connection = std::make_shared<Connection>(io, std::move(socket), limits, tasks,
                                               std::make_shared<MemoryBudget>());
   }
@@ -81,6 +82,8 @@ struct Client::State : FrameReceiver {
   std::shared_ptr<Connection> connection;
   StreamIdSource ids;
   std::map<std::uint32_t, std::shared_ptr<Pending>> pending;
+  bool asked = false;         ///< a call has been begun
+  std::optional<Error> turned_away;  ///< the server's answer before anything was asked
   std::optional<Error> lost;  ///< why there is no connection any more
   std::shared_ptr<TlsRelay> relay;
 
@@ -91,6 +94,7 @@ struct Client::State : FrameReceiver {
   }
   void on_closed(const Error& why) override;
 
+  void hear_refusal(const FrameHeader& header, std::string_view data);
   void on_data(const FrameHeader& header, std::string_view data, Pending& call);
   Result<std::shared_ptr<Pending>> begin(const ttrpc::Request& request, std::uint8_t flags,
                                          std::uint32_t& stream);
@@ -98,7 +102,10 @@ struct Client::State : FrameReceiver {
 
 void Client::State::on_frame(const FrameHeader& header, std::string_view data) {
   const auto found = pending.find(header.stream);
-  if (found == pending.end()) return;  // given up in the meantime
+  if (found == pending.end()) {
+    if (!asked) hear_refusal(header, data);
+    return;  // else given up in the meantime
+  }
   const auto call = found->second;
   if (header.is(FrameType::Data)) return on_data(header, data, *call);
   if (!header.is(FrameType::Response)) return;
@@ -107,6 +114,14 @@ void Client::State::on_frame(const FrameHeader& header, std::string_view data) {
     return call->finish(Error{ErrorKind::Internal, "the server's answer is malformed", {}});
   if (response.status().code() != 0) return call->finish(error_of(response.status()));
   call->finish(std::move(*response.mutable_payload()));
+}
+
+void Client::State::hear_refusal(const FrameHeader& header, std::string_view data) {
+  ttrpc::Response response;
+  if (header.is(FrameType::Response) &&
+      response.ParseFromArray(data.data(), static_cast<int>(data.size())) &&
+      response.status().code() != 0)
+    turned_away = error_of(response.status());
 }
 
 void Client::State::on_data(const FrameHeader& header, std::string_view data, Pending& call) {
@@ -131,6 +146,7 @@ void Client::State::on_closed(const Error& why) {
     if (relay->why()) lost = *relay->why();
     relay->close();
   }
+  if (turned_away) lost = turned_away;
   for (const auto& [id, call] : std::map(pending)) call->finish(*lost);
 }
 
@@ -138,6 +154,7 @@ void Client::State::on_closed(const Error& why) {
 Result<std::shared_ptr<Pending>> Client::State::begin(const ttrpc::Request& request,
                                                       std::uint8_t flags, std::uint32_t& stream) {
   if (lost) return *lost;
+  if (turned_away) return *turned_away;
   const std::size_t size = request.ByteSizeLong();
   if (size > kMaxDataBytes)
     return Error{ErrorKind::ResourceExhausted, oversize_message(size, kMaxDataBytes), {}};
@@ -149,6 +166,7 @@ Result<std::shared_ptr<Pending>> Client::State::begin(const ttrpc::Request& requ
   if (!id)
     return Error{ErrorKind::Unavailable, "the stream ids of this connection are used up",
                  "connect again"};
+  asked = true;
   auto call = std::make_shared<Pending>(io);
   pending.emplace(*id, call);
   stream = *id;

@@ -2,6 +2,7 @@
 #include "ipc/connection.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
@@ -304,11 +305,21 @@ asio::awaitable<void> Connection::write_some() {
   const auto [error, n] = co_await socket_.async_write_some(buffers, kAsTuple);
   blocked_since_.reset();
   if (closed_) co_return;
+  if (error && limits_.read_out && has_unread()) {
+    while (!closed_) (void)co_await writer_wake_.async_wait(kAsTuple);  // the reader finds the end
+    co_return;
+  }
   if (error) {
     abort(gone("writing failed: " + error.message()));
     co_return;
   }
   written(n);
+}
+
+bool Connection::has_unread() const {
+  int bytes = 0;
+  return ::ioctl(const_cast<StreamSocket&>(socket_).native_handle(), FIONREAD, &bytes) == 0 &&
+         bytes > 0;
 }
 
 /// Header and data of as many frames as fit one system call: the peer is woken once for all.

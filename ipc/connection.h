@@ -41,6 +41,9 @@ struct ConnectionLimits {
   std::size_t max_queued_bytes = 16U << 20;
   std::chrono::steady_clock::duration write_deadline = std::chrono::seconds(30);
   std::chrono::steady_clock::duration partial_frame_deadline = std::chrono::seconds(30);
+  /// When writing fails, what the peer said before it closed is still read: a client's, which may
+  /// have been turned away before it asked.
+  bool read_out = false;
 };
 
 /// What several connections may hold in memory together: bodies under way, payloads, queued frames.
@@ -122,6 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] std::size_t buffered() const { return read_end_ - read_begin_; }
   std::size_t take_buffered(std::size_t at_most, char* into);
   asio::awaitable<void> write_some();
+  [[nodiscard]] bool has_unread() const;
   void end_of_input();
   [[nodiscard]] bool peer_hung_up();
   void gather();

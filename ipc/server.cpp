@@ -12,8 +12,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <vector>
 
+#include "ipc/frame.h"
+#include "ipc/proto/ttrpc.pb.h"
 #include "ipc/session.h"
 #include "ipc/socket.h"
+#include "ipc/status_code.h"
 #include "ipc/tls_listener.h"
 
 namespace tariff::ipc {
@@ -71,9 +74,27 @@ bool admit(ServerCore& core, const Peer& peer) {
   return !core.stopping && (!full() || (make_room(core, !peer.local) && !full()));
 }
 
+/// Answers the first call of whoever is not let in, which has the id 1 with every ttrpc client,
+/// whether it has been sent or will be. A fresh socket takes so much at once.
+void turn_away(const Fd& connected, const Error& why) {
+  ttrpc::Response response;
+  response.mutable_status()->set_code(code_of(why.kind));
+  response.mutable_status()->set_message(as_utf8(why.text()));
+  const std::string data = response.SerializeAsString();
+  const auto header = encode({static_cast<std::uint32_t>(data.size()), 1,
+                              static_cast<std::uint8_t>(FrameType::Response), 0});
+  const std::string bytes = std::string(header.begin(), header.end()) + data;
+  (void)::send(connected.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 Status serve(const std::shared_ptr<ServerCore>& core, Fd connected, Peer peer) {
-  if (!admit(*core, peer))
-    return Error{ErrorKind::ResourceExhausted, "too many connections", {}};
+  if (!admit(*core, peer)) {
+    Error why{ErrorKind::ResourceExhausted, "too many connections",
+              "have fewer, or raise limits.max_connections"};
+    if (core->stopping) why = {ErrorKind::Unavailable, "the server is stopping", {}};
+    turn_away(connected, why);
+    return why;
+  }
   if (!peer.local && !peer.certified) {
     const int on = 1;  // an answer must not wait for the acknowledgement of the one before
     (void)::setsockopt(connected.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -110,7 +131,7 @@ asio::awaitable<void> accept_loop(std::shared_ptr<ServerCore> core,
         ::accept4(listener->native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connected) {
       back_off = kFirstBackOff;
-      // Over the limit it is closed at once: the peer learns it now, and not by waiting.
+      // Over the limit it is told so and closed: the peer learns it now, and not by waiting.
       (void)serve(core, std::move(connected));
     } else if (is_shortage(errno)) {
       pause.expires_after(back_off);

@@ -89,7 +89,7 @@ struct ServerLimits {
   std::size_t max_streams = 256;               ///< calls under way on one connection
   std::size_t max_queued_bytes = 16'777'216;   ///< written by us, not yet read by the peer
   /// At most three quarters of them over TCP or TLS; root has 16 more. Beyond, the connection that
-  /// was idle longest makes room if that is long enough, else the new one is closed.
+  /// was idle longest makes room if that is long enough, else the new one is told so and closed.
   std::size_t max_connections = 1'024;
   std::chrono::milliseconds idle_under_pressure{60'000};
   std::size_t max_calls = 8'192;               ///< calls under way on all connections

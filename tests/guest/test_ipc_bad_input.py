@@ -21,7 +21,7 @@ NOBODY = 65534
 SERVER_DEADLINE = 30
 MOST_CONNECTIONS = 1024
 IDLE = 10_000
-UNREACHABLE = 3  # tariffctl(1)
+REFUSED = 4  # tariffctl(1)
 LARGEST_BUFFERS = 256 << 20
 
 
@@ -360,14 +360,15 @@ class BadInput(unittest.TestCase):
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (IDLE + 100, hard))
             kept = [Peer() for _ in range(IDLE)]
-            kept[-1].wait_end()  # the last one has been judged, so all have
+            refused = kept[-1].answer()  # it has been judged, so all have
             poll = select.poll()
             for peer in kept:
                 poll.register(peer.socket, select.POLLRDHUP)
             fits = 500 < IDLE - len(poll.poll(0)) <= MOST_CONNECTIONS
             done = subprocess.run(["tariffctl", "--timeout", "5s", "status"], capture_output=True,
                                   text=True)
-            told = done.returncode == UNREACHABLE and "connection" in done.stderr
+            told = (refused.code == wire.RESOURCE_EXHAUSTED and done.returncode == REFUSED
+                    and "too many connections" in done.stderr)
             os.write(2, done.stderr.encode())
             os.write(ready[1], b"x")
             os.read(hold[0], 1)

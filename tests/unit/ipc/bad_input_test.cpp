@@ -186,7 +186,7 @@ TEST_CASE("payloads of calls that nobody waits for any more count until their ha
   CHECK(rig.next(peer).response().payload().size() == 300'000);
 }
 
-TEST_CASE("a connection beyond the limit is accepted and closed at once") {
+TEST_CASE("a connection beyond the limit is told so and closed at once") {
   ServerLimits limits;
   limits.max_connections = 2;
   ServerRig rig(limits);
@@ -196,6 +196,7 @@ TEST_CASE("a connection beyond the limit is accepted and closed at once") {
   auto pair = socket_pair();
   RawPeer refused(std::move(pair.here));
   CHECK_FALSE(rig.server.adopt(std::move(pair.there)));
+  CHECK(rig.next_error(refused, 1).starts_with("8 too many connections"));
   CHECK(refused.ended());
   peers.pop_back();
   rig.settle();

@@ -147,6 +147,36 @@ TEST_CASE("a lost connection fails every call under way and every later one") {
   CHECK(rig.outcome(rig.call("C", "")).starts_with(kind(ErrorKind::Unavailable)));
 }
 
+TEST_CASE("a client that is turned away knows why, whenever it asks") {
+  const auto refusal = [] {
+    ttrpc::Response response;
+    response.mutable_status()->set_code(8);
+    response.mutable_status()->set_message("too many connections");
+    return frame_bytes(FrameType::Response, 1, 0, response.SerializeAsString());
+  };
+  const std::string told = kind(ErrorKind::ResourceExhausted) + "too many connections";
+  {
+    ClientRig early;
+    const auto call = early.call("A", "");
+    REQUIRE(early.peer.send(refusal()));
+    early.peer.close();
+    CHECK(early.outcome(call) == told);
+  }
+  {
+    ClientRig at_once;  // the loop sees the answer and the end together, and a write that fails
+    REQUIRE(at_once.peer.send(refusal()));
+    at_once.peer.close();
+    CHECK(at_once.outcome(at_once.call("A", "")) == told);
+  }
+  ClientRig late;
+  REQUIRE(late.peer.send(refusal()));
+  late.settle();
+  CHECK(late.outcome(late.call("A", "")) == told);
+  late.peer.close();
+  late.settle();
+  CHECK(late.outcome(late.call("A", "")) == told);
+}
+
 TEST_CASE("closing a client fails its calls and ends its coroutines") {
   ClientRig rig;
   const auto call = rig.call("A", "");
