@@ -15,6 +15,7 @@ ClassKnobs knobs_of(const config::PriceClass& price_class, int classes,
                     config::CpuEnforcement enforcement) {
   ClassKnobs knobs;
   knobs.fifo = enforcement == config::CpuEnforcement::Fifo;
+  knobs.round_robin = knobs.fifo && price_class.round_robin;
   knobs.priority = knobs.fifo ? price_class.fifo_priority : 0;
   const int steps = classes > 1 ? classes - 1 : 1;
   knobs.oom_score_adj = kOomLowest - (price_class.rank - 1) * (kOomLowest - kOomHighest) / steps;

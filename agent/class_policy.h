@@ -10,7 +10,8 @@
 namespace tariff::agent {
 
 struct ClassKnobs {
-  bool fifo = true;           ///< SCHED_FIFO, else SCHED_OTHER
+  bool fifo = true;           ///< SCHED_FIFO (or SCHED_RR), else SCHED_OTHER
+  bool round_robin = false;   ///< SCHED_RR instead of SCHED_FIFO
   int priority = 0;           ///< FIFO priority; 0 with SCHED_OTHER
   int oom_score_adj = 0;      ///< the kernel kills the highest first: lowest class = 1000
 };

@@ -171,6 +171,7 @@ launcher::Request Node::configure_request() const {
     setting.set_rank(static_cast<std::uint32_t>(row.rank));
     setting.set_directory(cgroup::directory_name(row));
     setting.set_policy(knobs.fifo ? launcher::SCHED_POLICY_FIFO : launcher::SCHED_POLICY_OTHER);
+    setting.set_round_robin(knobs.round_robin);
     setting.set_priority(static_cast<std::uint32_t>(knobs.priority));
     setting.set_oom_score_adj(knobs.oom_score_adj);
   }

@@ -12,8 +12,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::array kClassKeys = {"name"sv, "price"sv, "fifo_priority"sv, "swap_max"sv,
-                                   "pids_max"sv};
+constexpr std::array kClassKeys = {"name"sv,     "price"sv,    "fifo_priority"sv,
+                                   "swap_max"sv, "pids_max"sv, "round_robin"sv};
 constexpr std::array kFifoKeys = {"classes_low"sv, "classes_high"sv, "boost"sv,
                                   "workers"sv,     "launcher"sv,     "agent"sv};
 
@@ -55,6 +55,7 @@ Row read_row(const Value& value, Range<std::int64_t> band, Report& report) {
   std::int64_t pids_max = 0;
   if (fields.read_integer("pids_max", {1, kMaxPids}, pids_max))
     out.pids_max = static_cast<std::uint64_t>(pids_max);
+  if (fields.find("round_robin")) fields.read_boolean("round_robin", out.round_robin);
   row.name = fields.at("name");
   row.price = fields.at("price");
   row.priority = fields.at("fifo_priority");

@@ -85,6 +85,7 @@ void compare_class(const PriceClass& before, const PriceClass& after, Changes& o
               limit_text(after.swap_max_bytes, true), Applies::Now);
   out.compare(prefix + "pids_max", limit_text(before.pids_max, false),
               limit_text(after.pids_max, false), Applies::Now);
+  out.compare(prefix + "round_robin", before.round_robin, after.round_robin, Applies::Now);
 }
 
 void compare_classes(const NodeConfig& before, const NodeConfig& after, Changes& out) {

@@ -48,6 +48,7 @@ struct PriceClass {
   int fifo_priority = 0;                        ///< within FifoBands::classes; given or spread
   std::optional<std::uint64_t> swap_max_bytes;  ///< memory.swap.max of the class cgroup
   std::optional<std::uint64_t> pids_max;        ///< pids.max of the class cgroup
+  bool round_robin = false;                     ///< SCHED_RR: a slice each instead of first come
 
   bool operator==(const PriceClass&) const = default;
 };

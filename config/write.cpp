@@ -26,6 +26,7 @@ std::string class_row(const PriceClass& row) {
                     ", fifo_priority: " + std::to_string(row.fifo_priority);
   if (row.swap_max_bytes) out += ", swap_max: " + bytes_text(*row.swap_max_bytes);
   if (row.pids_max) out += ", pids_max: " + std::to_string(*row.pids_max);
+  if (row.round_robin) out += ", round_robin: true";
   return out + "}\n";
 }
 

@@ -166,8 +166,11 @@ void inherit_only_own_descriptors(const ExecOptions& options) {
 
 void enter_class(const ExecOptions& options) {
   const sched_param wanted{options.fifo ? options.priority : 0};
-  require(::sched_setscheduler(0, options.fifo ? SCHED_FIFO : SCHED_OTHER, &wanted) == 0,
-          ExecStage::Priority);
+  const int policy = options.round_robin ? SCHED_RR : options.fifo ? SCHED_FIFO : SCHED_OTHER;
+  require(::sched_setscheduler(0, policy, &wanted) == 0, ExecStage::Priority);
+  // A task that lowers itself is put before all others of its new priority (kernel/sched: who lost
+  // priority is queued at the head), so the last job of a class to come would run first.
+  if (options.fifo) (void)::sched_yield();
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ bool take(std::string_view name, std::string_view text, ExecOptions& out) {
   if (name == "--status-fd") return number(text, 3, kLargestFd, out.status_fd);
   if (name == "--ready-fd") return number(text, 3, kLargestFd, out.ready_fd);
   if (name == "--policy") {
-    out.fifo = text == "fifo";
+    out.round_robin = text == "rr";
+    out.fifo = out.round_robin || text == "fifo";
     return out.fifo || text == "other";
   }
   if (name == "--cwd") {

@@ -17,8 +17,9 @@ namespace tariff::launcher {
 struct ExecOptions {
   std::uint32_t uid = 0;       ///< required, never 0: a job is not root
   std::uint32_t gid = 0;       ///< required, never 0
-  bool fifo = false;           ///< --policy=fifo|other
-  int priority = 0;            ///< 1..99 with fifo, else absent
+  bool fifo = false;           ///< --policy=fifo|rr, else other
+  bool round_robin = false;    ///< --policy=rr
+  int priority = 0;            ///< 1..99 with fifo and rr, else absent
   int oom_score_adj = 0;       ///< -1000..1000
   std::uint64_t nofile = 0;    ///< RLIMIT_NOFILE; 0 leaves it
   const char* cwd = "/";       ///< absolute

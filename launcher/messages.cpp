@@ -108,6 +108,7 @@ ClassRun class_of(const ClassSetting& setting) {
   run.name = setting.name();
   run.directory = setting.directory();
   run.fifo = setting.policy() == SCHED_POLICY_FIFO;
+  run.round_robin = run.fifo && setting.round_robin();
   run.priority = run.fifo ? static_cast<int>(setting.priority()) : 0;
   run.oom_score_adj = setting.oom_score_adj();
   return run;

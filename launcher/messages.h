@@ -16,6 +16,7 @@ struct ClassRun {
   std::string name;
   std::string directory;  ///< below the tree
   bool fifo = false;
+  bool round_robin = false;  ///< SCHED_RR instead of SCHED_FIFO
   int priority = 0;
   int oom_score_adj = 0;
 };

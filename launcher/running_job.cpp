@@ -23,7 +23,7 @@ std::vector<std::string> trampoline_arguments(const Handler& handler, const Clas
       "--cwd=" + handler.working_directory,
       "--status-fd=" + std::to_string(kStatusFd),
       "--ready-fd=" + std::to_string(kReadyFd),
-      run.fifo ? "--policy=fifo" : "--policy=other"};
+      run.round_robin ? "--policy=rr" : run.fifo ? "--policy=fifo" : "--policy=other"};
   if (run.fifo) words.push_back("--priority=" + std::to_string(run.priority));
   words.push_back("--");
   words.insert(words.end(), handler.argv.begin(), handler.argv.end());

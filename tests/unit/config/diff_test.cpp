@@ -82,7 +82,8 @@ TEST_CASE("a configuration written as YAML is read back", "[config]") {
   for (const char* text :
        {"#", "metrics: {listen: off}", "metrics: {listen: /run/tariff/m.sock}",
         "sockets: {agent: \"/run/it's # a: b\", tcp_listen: '[::1]:1', insecure_tcp: true}",
-        "classes: [{name: a, price: 0.000001, pids_max: 7}, {name: b, price: 2, swap_max: 1025}]\n"
+        "classes: [{name: a, price: 0.000001, pids_max: 7, round_robin: true}, "
+        "{name: b, price: 2, swap_max: 1025}]\n"
         "cpu_enforcement: none\nmemory_price: 1.5\nfifo: {agent: 98}\nuids: {first: 100000}\n"
         "cpus: {mode: reserved, reserved: 2}\n"
         "limits: {kill_grace: 0ms, result_retention: 90s, memory_reserve: 3GiB}\n"}) {

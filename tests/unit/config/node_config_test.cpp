@@ -67,7 +67,8 @@ TEST_CASE("the shipped file shows every key, and with its default", "[config]") 
 TEST_CASE("every setting is read", "[config]") {
   const NodeConfig node = good(R"(
 classes:
-  - {name: gold, price: 1.25, fifo_priority: 30, swap_max: 0, pids_max: 4096}
+  - {name: gold, price: 1.25, fifo_priority: 30, swap_max: 0, pids_max: 4096,
+     round_robin: true}
   - name: dirt
     price: "0.000001"
     swap_max: 2GiB
@@ -97,7 +98,7 @@ functions_directory: /srv/functions
 )");
   NodeConfig expected;
   expected.classes = {{"dirt", Price{1}, 1, 20, std::uint64_t{1} << 31, {}},
-                      {"gold", Price{1'250'000}, 2, 30, 0, 4096}};
+                      {"gold", Price{1'250'000}, 2, 30, 0, 4096, true}};
   expected.classes[0].fifo_priority = 20;
   expected.memory_price = Price{500'000};
   expected.cpu_enforcement = CpuEnforcement::Weight;

@@ -67,12 +67,19 @@ TEST_CASE("a job is never root") {
 
 TEST_CASE("the trampoline refuses what it does not understand and names it") {
   const auto word = GENERATE(as<std::string>{}, "--uid", "--uid=", "--uid=12x", "--uid=-1",
-                             "--policy=rr", "--priority=0", "--priority=100", "--nofile=0",
+                             "--policy=batch", "--priority=0", "--priority=100", "--nofile=0",
                              "--oom-score-adj=1001", "--status-fd=2", "--cwd=tmp", "--cwd=",
                              "--other=1", "uid=1");
   const auto parsed = parse(good_with(6, word));
   CHECK_FALSE(parsed.done);
   CHECK(parsed.wrong == word);
+}
+
+TEST_CASE("round robin is real-time, too") {
+  const auto parsed = parse(good_with(3, "--policy=rr"));
+  CHECK(parsed.options.fifo);
+  CHECK(parsed.options.round_robin);
+  CHECK_FALSE(parse(good_with(3, "--policy=fifo")).options.round_robin);
 }
 
 TEST_CASE("a FIFO job has a priority and another has none") {
