@@ -21,10 +21,9 @@ Result<std::vector<ScheduledTask>> look_at(BoostTarget& leaf) {
 
 /// One round: raises whoever is not raised. A number may have been given to a stranger between the
 /// list and the raise; whoever is in no later list and is not ours gets back what it had.
-Status raise_all(BoostTarget& leaf, BoostPlan& plan, BoostReport& report) {
-  auto tasks = look_at(leaf);
-  if (!tasks) return std::move(tasks).error();
-  const auto changes = plan.raise(*tasks);
+Status raise_these(BoostTarget& leaf, BoostPlan& plan, const std::vector<ScheduledTask>& tasks,
+                   BoostReport& report) {
+  const auto changes = plan.raise(tasks);
   if (changes.empty()) return ok();
   for (const auto& change : changes)
     if (leaf.set(change.tid, change.now)) ++report.raised;
@@ -34,11 +33,17 @@ Status raise_all(BoostTarget& leaf, BoostPlan& plan, BoostReport& report) {
   std::map<int, Scheduling> missing;
   for (const auto& change : changes) missing.emplace(change.tid, change.now);
   for (const int tid : *later) missing.erase(tid);
-  for (const auto& task : *tasks) {
+  for (const auto& task : tasks) {
     if (!missing.contains(task.tid) || !leaf.stranger(task.tid)) continue;
     if (leaf.set(task.tid, task.now)) ++report.strangers;
   }
   return ok();
+}
+
+Status raise_all(BoostTarget& leaf, BoostPlan& plan, BoostReport& report) {
+  auto tasks = look_at(leaf);
+  if (!tasks) return std::move(tasks).error();
+  return raise_these(leaf, plan, *tasks, report);
 }
 
 Status restore_all(BoostTarget& leaf, const BoostPlan& plan) {
@@ -142,6 +147,25 @@ Result<BoostReport> kill(BoostTarget& leaf, const BoostOptions& options) {
   if (!requested && !gone(requested.error())) return std::move(requested).error();
   BoostPlan plan(options.own, options.level);
   return press(leaf, plan, BoostGoal::Kill, options.patience);
+}
+
+Result<BoostReport> hasten(BoostTarget& leaf, const BoostOptions& options) {
+  BoostReport report;
+  auto tasks = look_at(leaf);
+  if (!tasks && gone(tasks.error())) return report;
+  if (!tasks) return std::move(tasks).error();
+  std::erase_if(*tasks, [&leaf](const ScheduledTask& task) { return !leaf.doomed(task.tid); });
+  BoostPlan plan(options.own, options.level);
+  auto raised = raise_these(leaf, plan, *tasks, report);
+  if (!raised && !gone(raised.error())) return std::move(raised).error();
+  report.rounds = 1;
+  // Another task of the job may have got the number of one that died meanwhile.
+  for (const auto& task : *tasks) {
+    const auto now = leaf.scheduling(task.tid);
+    if (!now || level(*now) != options.level || leaf.doomed(task.tid)) continue;
+    if (leaf.set(task.tid, task.now)) ++report.strangers;
+  }
+  return report;
 }
 
 Result<bool> thaw(BoostTarget& leaf, const BoostOptions& options) {

@@ -44,6 +44,7 @@ class BoostTarget {
   /// A task that is not listed any more: is the number free, or is it still this leaf's on its way
   /// out? Else it is a stranger's.
   virtual bool stranger(int tid) = 0;
+  virtual bool doomed(int tid) = 0;                             ///< doomed() of boost_plan.h
 
   virtual Status request(BoostGoal goal) = 0;
   virtual Status withdraw_freeze() = 0;
@@ -59,7 +60,7 @@ class BoostTarget {
 };
 
 struct BoostOptions {
-  Scheduling own;                  ///< the class's policy; not used by kill()
+  Scheduling own;                  ///< the class's policy; not used by kill() and hasten()
   int level = 54;                  ///< fifo.boost: above every class, below our own processes
   std::int64_t patience = 0;       ///< ns until it is given up; 0: one round
 };
@@ -80,11 +81,19 @@ Result<BoostReport> freeze(BoostTarget& leaf, const BoostOptions& options);
 /// patience is no error: the signal is pending; call it again.
 Result<BoostReport> kill(BoostTarget& leaf, const BoostOptions& options);
 
+/// After a signal that kills whoever does not catch it: raises those whom it does kill, once, so
+/// that they die now instead of when they get a CPU. Whoever catches it keeps its place.
+Result<BoostReport> hasten(BoostTarget& leaf, const BoostOptions& options);
+
 /// Puts back what is still raised, and thaws. True: it was frozen.
 Result<bool> thaw(BoostTarget& leaf, const BoostOptions& options);
 
 /// After a crash: puts right what an earlier caller left (recovery_of()). Empty: there was nothing.
 Result<std::optional<BoostRecovery>> recover(BoostTarget& leaf, const BoostOptions& options);
+
+/// Of any task; also for others than a job's (agent/psimon.h).
+std::optional<Scheduling> read_scheduling(int tid);
+bool write_scheduling(int tid, const Scheduling& scheduling);
 
 /// A leaf's cgroup directory, borrowed.
 class LeafTarget final : public BoostTarget {
@@ -96,6 +105,7 @@ class LeafTarget final : public BoostTarget {
   std::optional<Scheduling> scheduling(int tid) override;
   bool set(int tid, const Scheduling& scheduling) override;
   bool stranger(int tid) override;
+  bool doomed(int tid) override;
   Status request(BoostGoal goal) override;
   Status withdraw_freeze() override;
   Result<bool> freeze_requested() override;

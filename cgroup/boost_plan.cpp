@@ -15,6 +15,10 @@ constexpr std::int64_t kLongestPause = 20'000'000;
 
 constexpr std::string_view kRecordVersion = "1";
 
+constexpr std::uint64_t kKillBit = 1ULL << (9 - 1);  // SIGKILL
+constexpr std::uint64_t kExiting = 0x4;              // PF_EXITING, linux/sched.h
+constexpr int kFieldsBeforeFlags = 6;                // state, ppid, pgrp, session, tty_nr, tpgid
+
 }  // namespace
 
 int level(const Scheduling& scheduling) {
@@ -46,6 +50,26 @@ Result<BoostRecord> parse_boost_record(std::string_view text) {
   record.own = Scheduling{numbers[0], numbers[1], numbers[2], false};
   if (record.own.policy < 0 || record.own.priority < 0 || record.own.priority > 99) return wrong;
   return record;
+}
+
+bool doomed(const TaskFate& fate) {
+  return (fate.pending & kKillBit) != 0 || (fate.flags & kExiting) != 0;
+}
+
+TaskFate parse_task_fate(std::string_view status, std::string_view stat) {
+  TaskFate fate;
+  constexpr std::string_view kPending = "\nSigPnd:\t";
+  if (const auto at = status.find(kPending); at != std::string_view::npos) {
+    const char* begin = status.data() + at + kPending.size();
+    (void)std::from_chars(begin, status.data() + status.size(), fate.pending, 16);
+  }
+  // The name before it may hold anything, also brackets and blanks.
+  auto at = stat.rfind(") ");
+  for (int field = 0; at != std::string_view::npos && field <= kFieldsBeforeFlags; ++field)
+    at = stat.find(' ', field == 0 ? at : at + 1);
+  if (at != std::string_view::npos)
+    (void)std::from_chars(stat.data() + at + 1, stat.data() + stat.size(), fate.flags);
+  return fate;
 }
 
 std::vector<ScheduledTask> BoostPlan::raise(const std::vector<ScheduledTask>& tasks) {

@@ -42,6 +42,20 @@ struct ScheduledTask {
   Scheduling now;
 };
 
+/// What the kernel says of a task that has been sent a signal.
+struct TaskFate {
+  std::uint64_t pending = 0;  ///< /proc/TID/status SigPnd: bit N-1 is signal N
+  std::uint64_t flags = 0;    ///< /proc/TID/stat, field 9
+};
+/// Will never run an instruction of its own again. Whether a signal kills is decided when it is
+/// sent: if nothing catches, ignores, blocks or traces it away, the kernel gives each thread a
+/// pending KILL with it (kernel/signal.c, complete_signal()). That is asked for, and not the masks
+/// of the process: those say nothing of a tracer, nor of the first process of a PID namespace, and
+/// may have changed since.
+bool doomed(const TaskFate& fate);
+/// From the two files' texts; what cannot be read counts as alive.
+TaskFate parse_task_fate(std::string_view status, std::string_view stat);
+
 enum class BoostGoal { Freeze, Kill };
 
 /// What is recorded on a leaf before its first task is raised: what to put back after a crash, when

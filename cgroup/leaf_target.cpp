@@ -57,7 +57,7 @@ Result<std::vector<int>> LeafTarget::tasks() {
   return parse_ids(*text, "cgroup.threads");
 }
 
-std::optional<Scheduling> LeafTarget::scheduling(int tid) {
+std::optional<Scheduling> read_scheduling(int tid) {
   Attributes attributes;
   if (::syscall(SYS_sched_getattr, tid, &attributes, sizeof attributes, 0) < 0)
     return std::nullopt;
@@ -65,13 +65,19 @@ std::optional<Scheduling> LeafTarget::scheduling(int tid) {
                     attributes.nice, (attributes.flags & kResetOnFork) != 0};
 }
 
-bool LeafTarget::set(int tid, const Scheduling& scheduling) {
+bool write_scheduling(int tid, const Scheduling& scheduling) {
   Attributes attributes;
   attributes.policy = static_cast<std::uint32_t>(scheduling.policy);
   attributes.priority = static_cast<std::uint32_t>(scheduling.priority);
   attributes.nice = scheduling.nice;
   attributes.flags = scheduling.reset_on_fork ? kResetOnFork : 0;
   return ::syscall(SYS_sched_setattr, tid, &attributes, 0) == 0;
+}
+
+std::optional<Scheduling> LeafTarget::scheduling(int tid) { return read_scheduling(tid); }
+
+bool LeafTarget::set(int tid, const Scheduling& scheduling) {
+  return write_scheduling(tid, scheduling);
 }
 
 bool LeafTarget::stranger(int tid) {
@@ -87,6 +93,13 @@ bool LeafTarget::stranger(int tid) {
   }
   const auto path = parse_process_cgroup(*text);
   return path && *path != path_;
+}
+
+bool LeafTarget::doomed(int tid) {
+  const std::string folder = "/proc/" + std::to_string(tid);
+  const auto status = read_file_at(AT_FDCWD, folder + "/status");
+  const auto stat = read_file_at(AT_FDCWD, folder + "/stat");
+  return status && stat && cgroup::doomed(parse_task_fate(*status, *stat));
 }
 
 Status LeafTarget::request(BoostGoal goal) {

@@ -100,6 +100,13 @@ void terminate_all(const Leaf& leaf) {
     if (std::find(now.begin(), now.end(), pid) == now.end()) continue;
     (void)::syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0);
   }
+  cgroup::LeafTarget target(leaf.directory.get());
+  cgroup::BoostOptions options;
+  options.level = kBoostPriority;
+  auto hastened = cgroup::hasten(target, options);
+  if (!hastened)
+    log_line(LogLevel::Warning, "ending %s: %s", leaf.path.c_str(),
+             hastened.error().text().c_str());
 }
 
 Result<bool> kill_all(const Leaf& leaf, Nanos patience) {

@@ -36,7 +36,8 @@ std::string read_job_xattr(const Leaf& leaf);
 /// cgroup.events through a descriptor opened on it. Does not block: also on the main thread.
 Result<cgroup::CgroupEvents> read_events(int events_fd);
 
-/// TERM to every process. Those made meanwhile are the KILL's.
+/// TERM to every process; those whom it kills are raised (cgroup::hasten()), since a starved job
+/// would die of it only when it gets a CPU. Those made meanwhile are the KILL's.
 void terminate_all(const Leaf& leaf);
 /// cgroup.kill, then raises what is dying, so that a starved job dies too (cgroup/boost.h), until
 /// the leaf is empty or the patience is over; 0: one round. True: it is empty.

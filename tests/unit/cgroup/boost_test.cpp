@@ -19,11 +19,13 @@ class FakeLeaf final : public BoostTarget {
   std::map<int, Scheduling> threads;
   std::map<int, Scheduling> strangers;
   std::set<int> stuck;  ///< in uninterruptible sleep
+  std::set<int> dying;  ///< of a signal that was sent
   std::optional<std::string> record;
   bool freezing = false, killing = false, removed = false;
   std::int64_t clock = 0;
   std::vector<std::string> log;
   std::function<void(int)> before_set = [](int) {};
+  std::function<void(int)> in_set = [](int) {};  ///< after it was checked
   std::function<void()> in_wait = [] {};
 
   Result<State> state() override {
@@ -46,12 +48,14 @@ class FakeLeaf final : public BoostTarget {
     for (auto* all : {&threads, &strangers})
       if (all->contains(tid)) {
         if (all == &threads && level(wanted) > level(kClass)) check_raise(tid);
+        in_set(tid);
         all->at(tid) = wanted;
         return true;
       }
     return false;
   }
   bool stranger(int tid) override { return strangers.contains(tid); }
+  bool doomed(int tid) override { return dying.contains(tid); }
   Status request(BoostGoal goal) override {
     (goal == BoostGoal::Freeze ? freezing : killing) = true;
     log.emplace_back("request");
@@ -85,9 +89,9 @@ class FakeLeaf final : public BoostTarget {
 
  private:
   /// The promise: nobody is raised who could run his own code.
-  void check_raise(int) {
+  void check_raise(int tid) {
     if (log.empty() || log.back() != "raise") log.emplace_back("raise");
-    CHECK((freezing || killing));
+    CHECK((freezing || killing || dying.contains(tid)));
     if (freezing) CHECK(record.has_value());
   }
   std::set<int> trapped_;
@@ -191,6 +195,65 @@ TEST_CASE("killing goes on until the leaf is empty or the patience is over") {
     REQUIRE(report);
     CHECK(report->reached);
   }
+}
+
+TEST_CASE("after a signal only those are raised whom it kills") {
+  FakeLeaf leaf;
+  for (int tid = 1; tid <= 4; ++tid) leaf.threads[tid] = kClass;
+  leaf.dying = {2, 3};
+  const auto report = hasten(leaf, options());
+  REQUIRE(report);
+  CHECK(report->raised == 2);
+  CHECK(leaf.threads[1] == kClass);
+  CHECK(leaf.threads[2] == kRaised);
+  CHECK(leaf.threads[3] == kRaised);
+  CHECK(leaf.threads[4] == kClass);
+  CHECK(leaf.log == std::vector<std::string>{"raise"});
+  CHECK(hasten(leaf, options())->raised == 0);
+  leaf.removed = true;
+  CHECK(hasten(leaf, options())->raised == 0);
+}
+
+TEST_CASE("a task that got the number of one that has died is put back") {
+  FakeLeaf leaf;
+  leaf.threads[1] = leaf.threads[2] = kClass;
+  leaf.dying = {1, 2};
+  SECTION("another of the job's") {
+    leaf.in_set = [&](int tid) {
+      if (tid == 2) leaf.dying.erase(2);
+    };
+    CHECK(hasten(leaf, options())->strangers == 1);
+    CHECK(leaf.threads[2] == kClass);
+  }
+  SECTION("a stranger") {
+    leaf.before_set = [&](int tid) {
+      if (tid == 1 && leaf.threads.erase(2) == 1) leaf.strangers[2] = kClass;
+    };
+    CHECK(hasten(leaf, options())->strangers == 1);
+    CHECK(leaf.strangers[2] == kClass);
+  }
+  CHECK(leaf.threads[1] == kRaised);
+}
+
+TEST_CASE("a task is doomed when a KILL is pending for it or it is exiting") {
+  CHECK_FALSE(doomed({}));
+  CHECK(doomed({0x100, 0}));
+  CHECK(doomed({0x4100, 0}));
+  CHECK_FALSE(doomed({0x4000, 0}));  // TERM alone: it is caught, ignored, blocked or traced
+  CHECK(doomed({0, 0x400044}));
+  CHECK_FALSE(doomed({0, 0x400040}));
+}
+
+TEST_CASE("a task's fate is read from the kernel's texts") {
+  const std::string status = "Name:\tSigPnd:\t0000000000000100\nState:\tR (running)\n"
+                             "SigQ:\t0/7\nSigPnd:\t0000000000004100\nShdPnd:\t0000000000000000\n";
+  const std::string stat = "12 (a) S 9 9 (b c) R 1 12 12 0 -1 4194308 10 0 0\n";
+  const auto fate = parse_task_fate(status, stat);
+  CHECK(fate.pending == 0x4100);
+  CHECK(fate.flags == 4194308);
+  CHECK_FALSE(doomed(parse_task_fate("", "")));
+  CHECK_FALSE(doomed(parse_task_fate("Name:\tx\n", "12 (a) R 1 12")));
+  CHECK_FALSE(doomed(parse_task_fate("\nSigPnd:\tzz\n", "12 (a) R 1 12 12 0 -1 x")));
 }
 
 TEST_CASE("thawing puts back before it thaws") {
