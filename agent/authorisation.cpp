@@ -17,7 +17,8 @@ constexpr std::array kMethods = {
     // Wait hands out results, which belong to who placed the job.
     std::pair{"Wait"sv, Role::Placer},      std::pair{"Place"sv, Role::Placer},
     std::pair{"Cancel"sv, Role::Placer},    std::pair{"Acknowledge"sv, Role::Placer},
-    std::pair{"Drain"sv, Role::Admin},
+    std::pair{"Drain"sv, Role::Admin},      std::pair{"Freeze"sv, Role::Admin},
+    std::pair{"Thaw"sv, Role::Admin},
 };
 
 constexpr std::array kRoles = {std::pair{"reader"sv, Role::Reader},

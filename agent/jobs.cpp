@@ -73,12 +73,23 @@ void Jobs::apply(const launcher::Record& record) {
   entry.seen = true;
   if (is_live(record) && !was_live) ++live_;
   if (!is_live(record)) {
+    frozen_.erase(record.leaf());
     if (was_live) --live_;
     if (was_live || (!known && record.ended_ns() >= started_ns_)) count_end(record);
     wake(entry);
   }
   for (std::size_t i = 0; i < listeners_.size(); ++i)
     if (auto listener = listeners_[i].lock()) (*listener)(record);
+}
+
+void Jobs::set_frozen(const std::string& id, const std::string& leaf, bool frozen) {
+  const auto* record = find(id);
+  if (!id.empty() && (record == nullptr || !is_live(*record))) return;  // ended meanwhile
+  if (frozen) frozen_.insert(leaf);
+  else frozen_.erase(leaf);
+  if (record == nullptr) return;
+  for (std::size_t i = 0; i < listeners_.size(); ++i)
+    if (auto listener = listeners_[i].lock()) (*listener)(*record);
 }
 
 void Jobs::begin_replay() {
@@ -121,6 +132,9 @@ void Jobs::count_end(const launcher::Record& record) {
   totals.figures.add(times_of(record), static_cast<std::size_t>(record.reason()), is_ok);
   totals.cost += cost_of(record);
   totals.latency.add(std::chrono::microseconds((record.ended_ns() - record.accepted_ns()) / 1000));
+  if (record.first_ran_ns() != 0)
+    totals.first_wait.add(
+        std::chrono::microseconds((record.first_ran_ns() - record.launched_ns()) / 1000));
 }
 
 void Jobs::wake(Entry& entry) {

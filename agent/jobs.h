@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,7 @@ struct ClassTotals {
   LatencyWindow latency;     ///< accepted -> ended
   double gb_seconds = 0;     ///< resident memory over time, of these
   JobFigures figures;        ///< of these, for the metrics page
+  LatencyWindow first_wait;  ///< launched -> first ran in its class
 };
 
 Cost cost_of(const launcher::Record& record);
@@ -89,6 +91,11 @@ class Jobs {
 
   [[nodiscard]] Subscription subscribe(Listener listener);
 
+  /// Which leaves are frozen: the agent's doing, not in the launcher's records. Whoever follows the
+  /// job `id` (may be empty: not known yet) is told.
+  void set_frozen(const std::string& id, const std::string& leaf, bool frozen);
+  [[nodiscard]] bool frozen_leaf(const std::string& leaf) const { return frozen_.contains(leaf); }
+
  private:
   struct Entry {
     launcher::Record record;
@@ -104,6 +111,7 @@ class Jobs {
   std::map<std::uint64_t, std::string> by_order_;
   std::map<std::string, ClassTotals> totals_;
   std::vector<std::weak_ptr<Listener>> listeners_;
+  std::set<std::string> frozen_;
   std::uint64_t next_order_ = 1;
   std::size_t live_ = 0;
   std::int64_t started_ns_ = 0;

@@ -62,9 +62,11 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
                 {[this] { return begin_session(); },
                  [this](const launcher::Record& record) { job_changed(record); },
                  [this](const Error& why) { launcher_lost(why); }}),
+      job_worker_(io, state_.config.fifo.workers),
+      freezer_(job_worker_, jobs_),
       server_(io, server_limits(state_.config.limits)),
       tls_(server_),
-      service_({io, state_, jobs_, launcher_, server_, tls_,
+      service_({io, state_, jobs_, launcher_, freezer_, server_, tls_,
                 [this](const config::PriceClass& row) { return read_class(row); },
                 [this] { return restore_tree(); },
                 options_.version}),
@@ -87,7 +89,7 @@ asio::awaitable<int> Node::run() {
     log(LogLevel::Warning, errno_error("cannot lock the agent in memory", errno).text());
   if (auto opened = co_await open_tree(); !opened)
     log(LogLevel::Error, opened.error().text());
-
+  co_await recover_jobs();
   keep_running_config();
 
   int status = 0;
@@ -190,6 +192,7 @@ launcher::Request Node::configure_request() const {
 asio::awaitable<Status> Node::begin_session() {
   // The holder may have been restarted with an empty tree since the last session.
   if (auto opened = co_await open_tree(); !opened) co_return opened;
+  co_await recover_jobs();
   auto reply = co_await launcher_.request(configure_request());
   if (!reply) co_return std::move(reply).error();
   if (reply->message.has_failure())
@@ -206,6 +209,14 @@ asio::awaitable<Status> Node::begin_session() {
   log(LogLevel::Info, "connected to launcher " + launcher_.launcher_version() + "; " +
                           std::to_string(jobs_.live()) + " jobs are on this machine");
   co_return ok();
+}
+
+/// First of all, once there is a tree: no job stays raised because an earlier agent died.
+asio::awaitable<void> Node::recover_jobs() {
+  if (recovered_ || !tree_) co_return;
+  recovered_ = true;
+  const auto lines = co_await freezer_.recover(state_.config, state_.tree_path);
+  for (const auto& line : lines) log(LogLevel::Warning, line);
 }
 
 void Node::launcher_lost(const Error& why) {
@@ -238,6 +249,7 @@ ClassReading Node::read_class(const config::PriceClass& price_class) {
   if (const auto usage = tree_->read(price_class)) {
     reading.cpu_us = usage->cpu.count();
     reading.memory_bytes = usage->memory_bytes;
+    reading.cpu_wait_us = usage->cpu_wait.count();
   }
   return reading;
 }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/freezer.h"
 #include "agent/host.h"
 #include "agent/host_events.h"
 #include "agent/host_record.h"
@@ -59,6 +60,7 @@ class Node {
   asio::awaitable<void> reload_on_hangup();
   asio::awaitable<void> reload();
   asio::awaitable<void> look_around();
+  asio::awaitable<void> recover_jobs();
   asio::awaitable<bool> restore_tree();
   [[nodiscard]] bool tree_is_there() const;
   [[nodiscard]] bool tree_is_whole() const;
@@ -74,6 +76,8 @@ class Node {
   std::optional<cgroup::ClassTree> tree_;
   Jobs jobs_;
   LauncherClient launcher_;
+  Worker job_worker_;  ///< a job that does not freeze may hold it for two seconds
+  Freezer freezer_;
   ipc::Server server_;
   TlsPort tls_;
   PlacementService service_;
@@ -87,6 +91,7 @@ class Node {
   std::size_t cpu_complaints_ = 0;      ///< of the last time the host was changed
   bool cpu_lost_ = false;   ///< the CPUs are shared since one went away
   bool cpus_due_ = false;   ///< look at them again, although nobody slept
+  bool recovered_ = false;  ///< what an earlier agent left half-done has been put right
   bool stopping_ = false;
   bool lost_reported_ = false;
   // Used on the worker's thread only; the worker goes first, and so waits for its work.

@@ -112,12 +112,17 @@ void PlacementService::attach() {
   server.on<v1::DrainRequest, v1::DrainReply>(
       kService, "Drain",
       [this](CallContext&, const auto& request) { return drain(request); });
+  server.on<v1::FreezeRequest, v1::FreezeReply>(
+      kService, "Freeze",
+      [this](CallContext&, const auto& request) { return freeze(request); });
+  server.on<v1::ThawRequest, v1::ThawReply>(
+      kService, "Thaw", [this](CallContext&, const auto& request) { return thaw(request); });
   server.on<v1::FunctionsRequest, v1::FunctionsReply>(
       kService, "Functions", [this](CallContext&, const auto&) { return functions(); });
   job_changes_ = d_.jobs.subscribe([this](const launcher::Record& record) {
     if (!events_->is_read(record.id())) return;
     v1::WatchEvent event;
-    *event.mutable_job() = api_job(record);
+    *event.mutable_job() = shown(record);
     events_->add(record.id(), event.SerializeAsString());
   });
   server.on_stream(kService, "Watch",
@@ -223,7 +228,7 @@ PlacementService::Answer<v1::WaitReply> PlacementService::wait(ipc::CallContext&
   const auto* record = d_.jobs.find(id);
   if (record == nullptr) co_return co_await explain_unknown(id);
   v1::WaitReply reply;
-  *reply.mutable_job() = api_job(*record);
+  *reply.mutable_job() = shown(*record);
   reply.set_ended(record->state() == launcher::STATE_ENDED);
   if (reply.ended() && request.want_result() && record->result_bytes() > 0) {
     auto result = co_await fetch_result(id);

@@ -28,6 +28,8 @@
 
 namespace tariff::agent {
 
+class Freezer;
+
 /// What the service needs to know of the node and does not own.
 struct NodeState {
   config::NodeConfig config;
@@ -52,6 +54,7 @@ struct NodeState {
 struct ClassReading {
   std::int64_t cpu_us = 0;
   std::uint64_t memory_bytes = 0;
+  std::int64_t cpu_wait_us = 0;  ///< cpu.pressure "some" total
 };
 
 /// "fifo", "weight" or "none".
@@ -64,6 +67,7 @@ class PlacementService {
     NodeState& node;
     Jobs& jobs;
     LauncherClient& launcher;
+    Freezer& freezer;
     ipc::Server& server;
     const TlsPort& tls;
     std::function<ClassReading(const config::PriceClass&)> read_class;
@@ -96,6 +100,8 @@ class PlacementService {
   Answer<v1::GetReply> get(const v1::GetRequest& request);
   Answer<v1::StatusReply> status();
   Answer<v1::DrainReply> drain(const v1::DrainRequest& request);
+  Answer<v1::FreezeReply> freeze(const v1::FreezeRequest& request);
+  Answer<v1::ThawReply> thaw(const v1::ThawRequest& request);
   Answer<v1::FunctionsReply> functions();
   asio::awaitable<Status> watch(ipc::CallContext& call, const v1::WatchRequest& request,
                                 ipc::StreamSink& sink);
@@ -104,6 +110,8 @@ class PlacementService {
   asio::awaitable<Error> explain_unknown(const std::string& id);
   const std::vector<RankLoad>& load();
   void fill_class(ClassFigures& row, const std::string& name);
+  /// The record as it is shown, with what only the agent knows.
+  [[nodiscard]] v1::Job shown(const launcher::Record& record) const;
 
   Dependencies d_;
   /// Serialised v1::WatchEvent; shared, since a watch may be destroyed with the loop, after us.

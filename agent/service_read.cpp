@@ -36,6 +36,12 @@ const char* text_of(config::CpuEnforcement enforcement) {
   return "";
 }
 
+v1::Job PlacementService::shown(const launcher::Record& record) const {
+  v1::Job job = api_job(record);
+  job.set_frozen(d_.jobs.frozen_leaf(record.leaf()));
+  return job;
+}
+
 const std::vector<RankLoad>& PlacementService::load() {
   const auto now = std::chrono::steady_clock::now();
   const auto& classes = d_.node.config.classes;
@@ -96,7 +102,7 @@ PlacementService::Answer<v1::ListReply> PlacementService::list(const v1::ListReq
       reply.set_next_page_token(std::to_string(order + 1));
       return false;
     }
-    *reply.add_jobs() = api_job(record);
+    *reply.add_jobs() = shown(record);
     bytes += reply.jobs(reply.jobs_size() - 1).ByteSizeLong();
     return true;
   });
@@ -107,7 +113,7 @@ PlacementService::Answer<v1::GetReply> PlacementService::get(const v1::GetReques
   const auto* record = d_.jobs.find(request.id());
   if (record == nullptr) co_return co_await explain_unknown(request.id());
   v1::GetReply reply;
-  *reply.mutable_job() = api_job(*record);
+  *reply.mutable_job() = shown(*record);
   co_return reply;
 }
 
@@ -153,6 +159,10 @@ PlacementService::Answer<v1::StatusReply> PlacementService::status() {
     entry.set_failed(totals.failed);
     entry.set_latency_p50_us(totals.latency.percentile(500).count());
     entry.set_latency_p99_us(totals.latency.percentile(990).count());
+    entry.set_first_wait_p50_us(totals.first_wait.percentile(500).count());
+    entry.set_first_wait_p99_us(totals.first_wait.percentile(990).count());
+    entry.set_cpu_wait_us(reading.cpu_wait_us);
+    entry.set_round_robin(price_class.round_robin);
     entry.set_cpu_us(reading.cpu_us);
     entry.set_memory_bytes(reading.memory_bytes);
     entry.set_cost(totals.cost.text());
@@ -212,7 +222,7 @@ asio::awaitable<Status> PlacementService::watch(ipc::CallContext& call,
     d_.jobs.newest_first(before, [&](std::uint64_t order, const launcher::Record& record) {
       snapshot_at = order;
       if (!request.id().empty() && record.id() != request.id()) return true;
-      *event.mutable_job() = api_job(record);
+      *event.mutable_job() = shown(record);
       return false;
     });
     return event.has_job() ? event.SerializeAsString() : std::string();

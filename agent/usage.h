@@ -29,7 +29,7 @@ struct RankLoad {
 /// as running: it does not lack a CPU. An estimate: it looks at main processes only.
 std::vector<RankLoad> split_load(const std::vector<JobSample>& jobs, int ranks, int cpus);
 
-/// The last 1,024 latencies of a class; percentiles by nearest rank.
+/// The last 1,024 latencies (or waits) of a class; percentiles by nearest rank.
 class LatencyWindow {
  public:
   void add(std::chrono::microseconds latency);

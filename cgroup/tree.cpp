@@ -204,6 +204,9 @@ Result<ClassUsage> ClassTree::read(const config::PriceClass& price_class) const 
   if (!stat) return std::move(stat).error();
   usage.cpu = stat->usage.value_or(Microseconds{0});
   // A kernel booted with psi=0 has no pressure files.
+  if (auto text = read_file_at(directory_.get(), name + "cpu.pressure"))
+    if (auto pressure = parse_pressure(*text, "cpu.pressure"); pressure && pressure->some)
+      usage.cpu_wait = pressure->some->total;
   if (auto text = read_file_at(directory_.get(), name + "memory.pressure"))
     if (auto pressure = parse_pressure(*text, "memory.pressure"); pressure && pressure->some)
       usage.memory_stall = pressure->some->total;

@@ -27,6 +27,7 @@ namespace tariff::cgroup {
 struct ClassUsage {
   std::chrono::microseconds cpu{0};           ///< of all jobs the class ever had
   std::uint64_t memory_bytes = 0;
+  std::chrono::microseconds cpu_wait{0};      ///< cpu.pressure "some" total
   std::chrono::microseconds memory_stall{0};  ///< memory.pressure "some" total
 };
 

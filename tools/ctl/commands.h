@@ -97,6 +97,8 @@ int wait_command(const Globals& globals, const WaitOptions& options);
 int jobs_command(const Globals& globals, const JobsOptions& options);
 int job_command(const Globals& globals, const std::string& id);
 int cancel_command(const Globals& globals, const std::vector<std::string>& ids);
+int freeze_command(const Globals& globals, const std::vector<std::string>& ids);
+int thaw_command(const Globals& globals, const std::vector<std::string>& ids);
 int watch_command(const Globals& globals, const std::string& id);
 // logs_command.cpp
 int logs_command(const Globals& globals, const LogsOptions& options);

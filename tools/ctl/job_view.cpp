@@ -51,7 +51,7 @@ void add_facts(Table& facts, const v1::Job& job) {
                              dash_if_empty(job.function_version()) + "  owner " +
                              dash_if_empty(job.owner())});
   facts.add({"class", class_text(job)});
-  std::string state = state_words(job.state());
+  std::string state = now_words(job);
   if (ended(job)) state += ", " + end_words(job);
   if (job.acknowledged()) state += ", result taken";
   facts.add({"state", state});
@@ -135,7 +135,7 @@ std::string jobs_text(const std::vector<v1::Job>& jobs, std::int64_t now_unix_ns
   for (const v1::Job& job : jobs) {
     const std::int64_t age_ns = std::max<std::int64_t>(0, now_unix_ns - job.accepted_unix_ns());
     table.add({printable(job.id()), printable(job.function()), printable(job.class_run()),
-               state_words(job.state()), duration_text(nanoseconds(age_ns)),
+               now_words(job), duration_text(nanoseconds(age_ns)),
                job.ended_ns() > 0 ? duration_text(nanoseconds(job.ended_ns())) : "-",
                duration_text(microseconds(job.cpu_us())), dash_if_empty(job.cost()),
                ended(job) ? end_words(job) : "-"});
@@ -163,7 +163,7 @@ std::string event_text(const v1::WatchEvent& event) {
     at_ns = std::max(at_ns, job.accepted_unix_ns() + step);
   line += time_of_day_text(at_ns) + "  " + printable(job.id()) + "  " + printable(job.function()) +
           "  " + printable(job.class_run()) + "  ";
-  line += ended(job) ? end_words(job) : state_words(job.state());
+  line += ended(job) ? end_words(job) : now_words(job);
   if (job.ended_ns() > 0) line += ", took " + duration_text(nanoseconds(job.ended_ns()));
   return line + "\n";
 }

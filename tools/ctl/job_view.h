@@ -15,6 +15,9 @@ namespace tariff::ctl {
 /// "launching", "running", ...
 std::string state_words(v1::JobState state);
 
+/// The same, and whether it is frozen: "running, frozen".
+std::string now_words(const v1::Job& job);
+
 /// How a job ended, in words: "exited with status 0", "killed by signal 9 (SIGKILL)",
 /// "stopped: over its cpu_timeout".
 std::string end_words(const v1::Job& job);

@@ -50,6 +50,10 @@ std::string state_words(v1::JobState state) {
   return words.empty() ? "unknown" : words;
 }
 
+std::string now_words(const v1::Job& job) {
+  return job.frozen() ? state_words(job.state()) + ", frozen" : state_words(job.state());
+}
+
 std::string end_words(const v1::Job& job) {
   const std::string words = plain_end_words(job);
   return job.message().empty() ? words : words + ": " + printable(job.message());

@@ -30,7 +30,7 @@ struct CommandLine {
   EventsOptions events;
   std::string job_id;
   std::string watch_id;
-  std::vector<std::string> cancel_ids;
+  std::vector<std::string> ids;  ///< of cancel, freeze and thaw
   std::function<int()> command;
 };
 
@@ -143,8 +143,15 @@ void add_job_commands(CLI::App& app, CommandLine& line) {
   logs->add_flag("-f,--follow", line.logs.follow, "Go on until the job has ended");
 
   CLI::App* cancel = add_command(app, line, "cancel", "End jobs: TERM, later KILL",
-                                 [&line] { return cancel_command(line.globals, line.cancel_ids); });
-  cancel->add_option("ID", line.cancel_ids)->required();
+                                 [&line] { return cancel_command(line.globals, line.ids); });
+  cancel->add_option("ID", line.ids)->required();
+
+  CLI::App* freeze = add_command(app, line, "freeze", "Stop jobs where they are, until thaw (root)",
+                                 [&line] { return freeze_command(line.globals, line.ids); });
+  freeze->add_option("ID", line.ids)->required();
+  CLI::App* thaw = add_command(app, line, "thaw", "Let frozen jobs go on (root)",
+                               [&line] { return thaw_command(line.globals, line.ids); });
+  thaw->add_option("ID", line.ids)->required();
 
   CLI::App* watch = add_command(app, line, "watch", "Every change of state, of all jobs or of one",
                                 [&line] { return watch_command(line.globals, line.watch_id); });

@@ -24,18 +24,20 @@ std::string class_table(const v1::StatusReply& status) {
   constexpr Align kRight = Align::Right;
   Table table({{"CLASS"}, {"PRICE", kRight}, {"FIFO", kRight}, {"RUNNING", kRight},
                {"WAITING", kRight}, {"SWAPPED", kRight}, {"DONE", kRight}, {"FAILED", kRight},
-               {"P50", kRight}, {"P99", kRight}, {"CPU", kRight}, {"MEMORY", kRight},
-               {"COST", kRight}});
+               {"P50", kRight}, {"P99", kRight}, {"WAIT P99", kRight}, {"CPU", kRight},
+               {"MEMORY", kRight}, {"COST", kRight}});
   const auto latency = [](const v1::ClassStatus& row, std::int64_t us) {
     return row.done() == 0 ? "-" : duration_text(microseconds(us));
   };
   for (const v1::ClassStatus* row : classes)
     table.add({printable(row->name()), printable(row->price()),
-               row->fifo_priority() > 0 ? std::to_string(row->fifo_priority()) : "-",
+               row->fifo_priority() > 0
+                   ? (row->round_robin() ? "rr " : "") + std::to_string(row->fifo_priority()) : "-",
                std::to_string(row->running()), std::to_string(row->waiting()),
                std::to_string(row->swapped()), std::to_string(row->done()),
                std::to_string(row->failed()), latency(*row, row->latency_p50_us()),
-               latency(*row, row->latency_p99_us()), duration_text(microseconds(row->cpu_us())),
+               latency(*row, row->latency_p99_us()), latency(*row, row->first_wait_p99_us()),
+               duration_text(microseconds(row->cpu_us())),
                bytes_text(row->memory_bytes()),
                row->cost().empty() ? "0" : printable(row->cost())});
   return table.text();

@@ -171,6 +171,8 @@ ctl-1        home      critical  ended    2.00 s  26.0 ms  18.5 ms  0.037  exite
 a-longer-id  home      critical  running  2.00 s        -  18.5 ms      -  -
 )");
   CHECK(jobs_text({}, 0) == "no jobs\n");
+  running.set_frozen(true);
+  CHECK(jobs_text({running}, kAccepted).find("running, frozen") != std::string::npos);
 }
 
 TEST_CASE("an event is one line") {
@@ -221,13 +223,15 @@ TEST_CASE("the status of a machine, dearest class first, and its troubles") {
   critical->set_failed(1);
   critical->set_latency_p50_us(25'300);
   critical->set_latency_p99_us(31'000);
+  critical->set_first_wait_p99_us(1'200);
+  critical->set_round_robin(true);
   critical->set_cpu_us(2'000'000);
   critical->set_memory_bytes(3'145'728);
   critical->set_cost("4");
   CHECK(status_text(status) ==
-        R"(CLASS     PRICE  FIFO  RUNNING  WAITING  SWAPPED  DONE  FAILED      P50      P99     CPU    MEMORY  COST
-critical      2    30        1        0        0   100       1  25.3 ms  31.0 ms  2.00 s  3.00 MiB     4
-bulk        0.3    10        0       12        0     0       0        -        -       0         0     0
+        R"(CLASS     PRICE   FIFO  RUNNING  WAITING  SWAPPED  DONE  FAILED      P50      P99  WAIT P99     CPU    MEMORY  COST
+critical      2  rr 30        1        0        0   100       1  25.3 ms  31.0 ms   1.20 ms  2.00 s  3.00 MiB     4
+bulk        0.3     10        0       12        0     0       0        -        -         -       0         0     0
 prices in micro-cents per CPU-second, costs in micro-cents since the agent started
 
 agent       version 0.1.0, up 3m 20s
