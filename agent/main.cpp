@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "agent/host_record.h"
+#include "agent/psimon.h"
 #include "agent/log.h"
 #include "agent/machine_knobs.h"
 #include "agent/node.h"
@@ -53,8 +54,9 @@ int check_config(const Arguments& arguments) {
   return 0;
 }
 
-/// What reserving CPUs changed on the machine, undone without an agent: for tariff-host.service.
+/// What the agent changed on the machine, undone without it: for tariff-host.service.
 int undo_host_changes() {
+  agent::put_back();
   agent::SystemdLink systemd;
   agent::MachineKnobs knobs(systemd);
   const auto outcome = agent::Host(knobs, agent::kHostRecord).undo();

@@ -49,9 +49,9 @@ void become_ordinary_thread() {
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  ::pthread_setname_np(::pthread_self(), "metrics");
   const sched_param none{};
   static_cast<void>(::sched_setscheduler(0, SCHED_OTHER, &none));  // lowering is always allowed
-  ::pthread_setname_np(::pthread_self(), "metrics");
 }
 
 std::string page_of(const MetricsSnapshot& snapshot) {

@@ -64,9 +64,10 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
                  [this](const Error& why) { launcher_lost(why); }}),
       job_worker_(io, state_.config.fifo.workers),
       freezer_(job_worker_, jobs_),
+      priorities_(io, job_worker_, state_.config),
       server_(io, server_limits(state_.config.limits)),
       tls_(server_),
-      service_({io, state_, jobs_, launcher_, freezer_, server_, tls_,
+      service_({io, state_, jobs_, launcher_, freezer_, priorities_, server_, tls_,
                 [this](const config::PriceClass& row) { return read_class(row); },
                 [this] { return restore_tree(); },
                 options_.version}),
@@ -122,9 +123,10 @@ asio::awaitable<int> Node::run() {
     host_.hurry();
     watchdog_timer_.cancel();
     metrics_.stop();
+    priorities_.stop();
   };
   co_await (launcher_.run() && serve_then_stop() && reload_on_hangup() && look_around() &&
-            keep_cpus() && watch_host() && feed_watchdog());
+            keep_cpus() && watch_host() && priorities_.run() && feed_watchdog());
   co_return status;
 }
 

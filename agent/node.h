@@ -22,6 +22,7 @@
 #include "agent/launcher_client.h"
 #include "agent/machine_knobs.h"
 #include "agent/metrics_server.h"
+#include "agent/priorities.h"
 #include "agent/service.h"
 #include "agent/settings.h"
 #include "agent/systemd_link.h"
@@ -78,6 +79,7 @@ class Node {
   LauncherClient launcher_;
   Worker job_worker_;  ///< a job that does not freeze may hold it for two seconds
   Freezer freezer_;
+  Priorities priorities_;
   ipc::Server server_;
   TlsPort tls_;
   PlacementService service_;

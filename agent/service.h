@@ -29,6 +29,7 @@
 namespace tariff::agent {
 
 class Freezer;
+class Priorities;
 
 /// What the service needs to know of the node and does not own.
 struct NodeState {
@@ -68,6 +69,7 @@ class PlacementService {
     Jobs& jobs;
     LauncherClient& launcher;
     Freezer& freezer;
+    const Priorities& priorities;
     ipc::Server& server;
     const TlsPort& tls;
     std::function<ClassReading(const config::PriceClass&)> read_class;

@@ -10,6 +10,7 @@
 
 #include "agent/class_policy.h"
 #include "agent/machine.h"
+#include "agent/priorities.h"
 #include "agent/records.h"
 #include "agent/service.h"
 
@@ -143,6 +144,7 @@ PlacementService::Answer<v1::StatusReply> PlacementService::status() {
   for (const auto& text : node.cpu_warnings) reply.add_warnings(text);
   reply.set_metrics_listen(node.metrics_listen);
   d_.tls.fill(reply);
+  for (const auto& text : d_.priorities.warnings()) reply.add_warnings(text);
   const auto& loads = load();
   for (const auto& price_class : node.config.classes) {
     const auto& totals = d_.jobs.totals(price_class.name);

@@ -31,9 +31,9 @@ Status TlsPort::listen(const config::NodeConfig& config) {
   if (!context) return std::move(context).error().context("tls");
   const int priority = config.fifo.workers;
   const auto thread_began = [priority] {
+    (void)::pthread_setname_np(::pthread_self(), "tls");  // first: agent/bands.cpp knows it by that
     const sched_param wanted{priority};
     (void)::sched_setscheduler(0, SCHED_FIFO, &wanted);  // else it stays at the agent's own
-    (void)::pthread_setname_np(::pthread_self(), "tls");
   };
   auto listening =
       server_.listen_tls(config.tls->listen, *context, {}, thread_began,
