@@ -18,6 +18,7 @@ FUNCTIONS = (
     "     argv: [/bin/sh, -c, 'bomb() { bomb | bomb & }; bomb; " + LOOP + "']}\n")
 STARVED = 1000
 TIMES = 20
+ABOVE_JOBS = 57  # FIFO; agent and launcher are above
 
 
 @contextlib.contextmanager
@@ -54,9 +55,14 @@ def status_by_connection(agent):
 
 
 def cancel(agent, job_id):
-    """Seconds from before the call is sent to when the job's end was known, by the launcher's clock."""
-    sent = time.time()
-    agent.cancel(job_id)
+    """Seconds from before the call is sent to when the end was known, by the launcher's clock. The
+    sender outranks the jobs: what is measured begins when the call is received."""
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ABOVE_JOBS))
+    try:
+        sent = time.time()
+        agent.cancel(job_id)
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     job = job_of(agent.wait(job_id).result())
     return job.accepted_unix + job.ended - sent
 
