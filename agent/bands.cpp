@@ -13,7 +13,8 @@ constexpr int kLauncherOom = -1000;
 /// Threads that lower themselves: they may block, and must not keep the loop from running.
 bool is_worker(const std::string& unit, const std::string& thread) {
   if (unit == "tariffd.service") return thread == "worker" || thread == "tls";
-  return thread == "leaf-maker" || thread == "leaf-remover" || thread == "namespaces";
+  return thread == "leaf-maker" || thread == "leaf-remover" || thread == "namespaces" ||
+         thread == "journal";
 }
 
 std::string level_words(int level) {

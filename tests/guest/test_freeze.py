@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-from lib import CGROUP, TREE, crash_point, ctl, functions, main_pid, place, run, wait_until
+from lib import CGROUP, TREE, ctl, drop_in, functions, main_pid, place, run, wait_until
 
 CPUS = (1, 2)  # the guests that this is run on
 
@@ -31,11 +31,14 @@ count = int(sys.argv[1])
 with open("/tmp/count", "w+b") as file:
     file.truncate(8 * count)
     slots = memoryview(mmap.mmap(file.fileno(), 8 * count)).cast("Q")
+go = threading.Event()  # on one CPU the first thread would keep the others from being made
 def work(slot):
+    go.wait()
     while True:
         slots[slot] += 1
 for slot in range(1, count):
     threading.Thread(target=work, args=(slot,), daemon=True).start()
+go.set()
 work(0)
 """
 # Forty loops that do nothing but fork.
@@ -246,13 +249,15 @@ class AgentKilled(FreezeCase):
         while not self.stop:
             if max(job.levels(), default=0) > BULK and not job.requested():
                 self.above.append(job.levels())
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     def drill(self, point, asked):
         job = self.job("freeze-one")
         self.stop, self.above = False, []
         watcher = threading.Thread(target=self.watch, args=(job,))
-        with crash_point("tariffd.service", point):
+        # It stays dead, or each one that is started would die again at the same point.
+        with drop_in("tariffd.service",
+                     f"[Service]\nEnvironment=TARIFF_CRASH_POINT={point}\nRestart=no"):
             with hogs():
                 watcher.start()
                 pid = main_pid("tariffd.service")

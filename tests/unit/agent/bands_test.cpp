@@ -50,6 +50,7 @@ TEST_CASE("threads that are lower on purpose are in their band") {
   BandFacts facts = good();
   facts.agent.threads.push_back({"metrics", 0});
   facts.agent.threads.push_back({"tls", 56});
+  facts.launcher.threads.push_back({"journal", 56});
   CHECK(objections(facts, config::NodeConfig()).empty());
 }
 
