@@ -103,8 +103,9 @@ def hogs():
         time.sleep(0.3)
         yield
     finally:
-        for process in running:
+        for process in running:  # all, then wait: they starve each other
             process.kill()
+        for process in running:
             process.wait()
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         wait_until(lambda: not (group / "cgroup.procs").read_text(), what="the end of the hogs")
@@ -114,10 +115,14 @@ def hogs():
 class Job:
     def __init__(self, function, tasks):
         self.id = place(function)
-        record = wait_until(lambda: self.record() if self.record()["first_ran_ns"] else None)
-        self.leaf = TREE / record["leaf"]
-        self.pid = record["pid"]
-        wait_until(lambda: len(self.tasks()) >= tasks, 60, "the job's tasks")
+        try:
+            wait_until(lambda: self.record()["first_ran_ns"], what="the job's first run")
+            self.leaf = TREE / self.record()["leaf"]
+            self.pid = self.record()["pid"]
+            wait_until(lambda: len(self.tasks()) >= tasks, 60, "the job's tasks")
+        except AssertionError:
+            self.end()  # else it would starve what comes after it
+            raise
 
     def record(self):
         return ctl("job", self.id)
@@ -168,7 +173,7 @@ class Starved(FreezeCase):
     def freeze(self, job, tasks):
         """Starves it, freezes it; the milliseconds it took, as the agent says."""
         with hogs():
-            before = job.counted() if tasks else None
+            before = self.starved(job) if tasks else None
             reply = ctl("freeze", job.id)["frozen"][0]
             if tasks:
                 self.assertEqual(job.counted(), before, "its code ran above its class")
@@ -176,6 +181,15 @@ class Starved(FreezeCase):
             self.check_frozen(job)
         self.assertFalse(reply["already_frozen"])
         return reply["took_ns"] / 1e6
+
+    def starved(self, job):
+        """What it has counted, once the hogs keep it from counting on."""
+        def stands_still():
+            before = job.counted()
+            time.sleep(0.3)
+            return job.counted() == before
+        wait_until(stands_still, what="the job's starving")
+        return job.counted()
 
     def test_a_job_freezes_and_goes_on(self):
         job = self.job("freeze-one")

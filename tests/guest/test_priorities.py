@@ -148,13 +148,13 @@ class OrderWithinAClass(unittest.TestCase):
         cpus = (TREE / "cpuset.cpus.effective")
         allowed = cpus.read_text().strip() if cpus.exists() else f"0-{os.cpu_count() - 1}"
         cpu = re.findall(r"\d+", allowed)[-1]
-        # About 0.4 s of CPU time each on an emulated CPU.
+        # The short ones about 0.2 s of CPU time each on an emulated CPU: more than one slice.
         work = "i=0; while [ $i -lt {} ]; do i=$((i+1)); done"
         text = ""
         for cls in classes:
             for name, script in (
-                    ("first", work.format(60000)), ("equal", work.format(15000)),
-                    ("blocks", "sleep 0.01; " + work.format(15000))):
+                    ("first", work.format(30000)), ("equal", work.format(8000)),
+                    ("blocks", "sleep 0.01; " + work.format(8000))):
                 text += self.FUNCTION.format(name=f"{name}-{cls}", cls=cls, cpu=cpu,
                                              script=json.dumps(script))
         return functions("order", text)
