@@ -60,13 +60,16 @@ void require(bool done, ExecStage stage) {
   if (!done) fail(stage);
 }
 
-/// A launcher started by hand may be SCHED_OTHER; under its unit this does nothing.
-void reach_class_priority(const ExecOptions& options) {
+/// As long as there is the right to: afterwards only lowering within the same policy is allowed. A
+/// launcher started by hand may be SCHED_OTHER; under its unit nothing is done for SCHED_FIFO.
+void reach_class_policy(const ExecOptions& options) {
   sched_param now{};
   ::sched_getparam(0, &now);
-  if (!options.fifo || now.sched_priority >= options.priority) return;
-  const sched_param wanted{options.priority};
-  require(::sched_setscheduler(0, SCHED_FIFO, &wanted) == 0, ExecStage::Priority);
+  const bool high_enough = now.sched_priority >= options.priority;
+  if (!options.fifo || (high_enough && !options.round_robin)) return;
+  const sched_param wanted{high_enough ? now.sched_priority : options.priority};
+  require(::sched_setscheduler(0, options.round_robin ? SCHED_RR : SCHED_FIFO, &wanted) == 0,
+          ExecStage::Priority);
 }
 
 bool absent_is_fine() { return errno == ENOENT || errno == EINVAL; }
@@ -182,7 +185,7 @@ int main(int argc, char** argv, char** environment) {
   status_fd = options.status_fd;
   errno = EINVAL;
   require(understood, ExecStage::Options);
-  reach_class_priority(options);
+  reach_class_policy(options);
   inherit_only_own_descriptors(options);
   set_oom_score(options.oom_score_adj);  // before /proc is read-only
   make_private_tree();
