@@ -39,17 +39,17 @@ void Connection::ready(std::uint32_t events) {
 
 /// True if a packet was read and there may be another.
 bool Connection::read_one() {
-  Packet packet;
-  packet.bytes.resize(kLargestPacket);
-  ReceivedPacket received =
-      receive_packet(socket_.get(), packet.bytes.data(), packet.bytes.size());
+  // One for all: a buffer of this size made for each packet would be mapped and unmapped each time.
+  static char buffer[kLargestPacket];
+  ReceivedPacket received = receive_packet(socket_.get(), buffer, sizeof buffer);
   if (received.size < 0 && errno == EAGAIN) return false;
   if (received.size == 0) broken_ = "the peer closed it";
   else if (received.size < 0) broken_ = std::strerror(errno);
   else if (received.truncated) broken_ = "a packet is too large";
   if (broken_ != nullptr) return false;
+  Packet packet;
   packet.attached = std::move(received.attached);
-  packet.bytes.resize(static_cast<std::size_t>(received.size));
+  packet.bytes.assign(buffer, static_cast<std::size_t>(received.size));
   on_packet_(std::move(packet));
   return true;
 }

@@ -22,9 +22,9 @@ std::uint64_t key_of(int fd, std::uint32_t generation) {
 }
 
 /// Rounded up: waking early would only mean to wait again.
-int wait_ms(std::optional<Nanos> due) {
+int wait_ms(std::optional<Nanos> due, Nanos now) {
   if (!due) return static_cast<int>(kLongestWaitMs);
-  const Nanos left = *due - monotonic_now();
+  const Nanos left = *due - now;
   if (left <= 0) return 0;
   return static_cast<int>(std::min((left + kNanosPerMilli - 1) / kNanosPerMilli, kLongestWaitMs));
 }
@@ -117,11 +117,11 @@ void Loop::dispatch(std::uint64_t key, std::uint32_t events) {
 void Loop::run(const std::function<std::optional<Nanos>()>& next_due,
                const std::function<void(Nanos now)>& on_due) {
   epoll_event events[kBatch];
-  for (;;) {
-    const int count = ::epoll_wait(epoll_.get(), events, kBatch, wait_ms(next_due()));
+  for (Nanos now = monotonic_now();; on_due(now)) {
+    const int count = ::epoll_wait(epoll_.get(), events, kBatch, wait_ms(next_due(), now));
     for (int index = 0; index < count; ++index)
       dispatch(events[index].data.u64, events[index].events);
-    on_due(monotonic_now());
+    now = monotonic_now();
   }
 }
 
