@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -31,6 +32,7 @@ constexpr const char* kFunction = "noop";
 constexpr const char* kProgram = "/usr/lib/tariff/examples/functions/noop";
 constexpr auto kPatience = 60s;
 constexpr int kWarmUp = 20;          // rounds that are not counted
+constexpr auto kRest = 50ms;         // before each measurement: none pays for another's cleaning up
 constexpr auto kSustained = 5s;      // of full load
 constexpr int kAtOnce = 16;          // calls under way then
 constexpr int kSustainedBlocks = 3;
@@ -79,6 +81,11 @@ asio::awaitable<v1::Job> run_once(Agent agent) {
   co_return ended.job();
 }
 
+asio::awaitable<void> rest() {
+  asio::steady_timer timer(co_await asio::this_coro::executor, kRest);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
 asio::awaitable<void> acknowledge(Agent agent, std::string id) {
   v1::AcknowledgeRequest request;
   request.set_id(id);
@@ -101,6 +108,7 @@ void add_hops(Samples& samples, const v1::Job& job, std::int64_t sent_unix, doub
 }
 
 asio::awaitable<void> one_by_agent(Agent agent, Samples& samples) {
+  co_await rest();
   const auto sent_unix = unix_ns();
   const auto sent = Clock::now();
   const auto job = co_await run_once(agent);
@@ -110,22 +118,26 @@ asio::awaitable<void> one_by_agent(Agent agent, Samples& samples) {
 }
 
 template <typename Action>
-void timed(Samples& samples, const char* name, Action action) {
+asio::awaitable<void> timed(Samples& samples, const char* name, Action action) {
+  co_await rest();
   const auto start = Clock::now();
   need(action());
   samples.add(name, Clock::now() - start);
 }
 
-void slow_ones(Samples& samples, TransientUnits& units, const Options& options, int round) {
-  timed(samples, "systemd-run --scope", [] {
+asio::awaitable<void> slow_ones(Samples& samples, TransientUnits& units, const Options& options,
+                                int round) {
+  co_await timed(samples, "systemd-run --scope", [] {
     return run_client({"systemd-run", "--scope", "-q", kProgram});
   });
-  timed(samples, "systemd-run --wait", [] {
+  co_await timed(samples, "systemd-run --wait", [] {
     return run_client({"systemd-run", "--wait", "--collect", "-q", kProgram});
   });
-  timed(samples, "systemd-run --version", [] { return run_client({"systemd-run", "--version"}); });
-  timed(samples, "StartTransientUnit", [&] { return units.run(kProgram); });
-  timed(samples, "crun run", [&] {
+  co_await timed(samples, "systemd-run --version", [] {
+    return run_client({"systemd-run", "--version"});
+  });
+  co_await timed(samples, "StartTransientUnit", [&] { return units.run(kProgram); });
+  co_await timed(samples, "crun run", [&] {
     return run_client({"crun", "run", "--bundle", options.bundle,
                        "bench-" + std::to_string(round)});
   });
@@ -179,8 +191,8 @@ asio::awaitable<void> measure(asio::io_context& io, const Options& options) {
   Samples samples;
   for (int round = 0; round < options.rounds; ++round) {
     co_await one_by_agent(agent, samples);
-    timed(samples, "posix_spawn", [] { return spawn_with_pipes(kProgram); });
-    if (round % options.slow_every == 0) slow_ones(samples, *units, options, round);
+    co_await timed(samples, "posix_spawn", [] { return spawn_with_pipes(kProgram); });
+    if (round % options.slow_every == 0) co_await slow_ones(samples, *units, options, round);
   }
   for (int block = 0; block < kSustainedBlocks; ++block) {
     samples.add_us("rate: tariff", co_await sustained(agent));
