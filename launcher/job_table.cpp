@@ -13,6 +13,8 @@ constexpr Nanos kCpuLookAtLeast = 10'000'000;
 // A KILL is repeated this often until the leaf is empty: what forked while the dying were raised is
 // killed, but may be starved.
 constexpr Nanos kKillAgain = 1'000'000'000;
+// Memory counts as unchanged if it has by no more than this part.
+constexpr std::uint64_t kSteadyPart = 16;
 constexpr std::int64_t kNanosPerMicrosecond = 1'000;
 // How many dropped ids are remembered: at most about 8 MiB with the longest ids.
 constexpr std::size_t kTombstones = 65'536;
@@ -211,14 +213,17 @@ void JobTable::stderr_counted(const std::string& id, std::uint64_t bytes, std::u
   record.stderr_dropped_bytes = dropped;
 }
 
-void JobTable::memory_sample(const std::string& id, std::uint64_t bytes, Nanos now) {
+bool JobTable::memory_sample(const std::string& id, std::uint64_t bytes, Nanos now) {
   Job& job = get(id);
   // Before the first sample: as much as then. Between two: a straight line (trapezoid).
   const std::uint64_t before = job.sampled_at ? job.sampled_bytes : bytes;
   const Nanos since = job.sampled_at.value_or(job.record.launched);
   job.record.memory_used += area(before / 2 + bytes / 2 + (before & bytes & 1), now - since);
+  const std::uint64_t difference = bytes > before ? bytes - before : before - bytes;
+  const bool steady = job.sampled_at.has_value() && difference <= before / kSteadyPart;
   job.sampled_at = now;
   job.sampled_bytes = bytes;
+  return steady;
 }
 
 void JobTable::cpu_used(const std::string& id, std::int64_t cpu_us, Nanos now) {

@@ -89,7 +89,8 @@ class JobTable {
   /// The trampoline could not go on (ExecFailed or LaunchFailed); the exit follows.
   void start_failed(const std::string& id, EndReason reason, std::string message);
   void stderr_counted(const std::string& id, std::uint64_t bytes, std::uint64_t dropped);
-  void memory_sample(const std::string& id, std::uint64_t bytes, Nanos now);
+  /// True: it is not its first, and about as much as the one before.
+  bool memory_sample(const std::string& id, std::uint64_t bytes, Nanos now);
   void cpu_used(const std::string& id, std::int64_t cpu_us, Nanos now);
 
   /// False: it has ended, or its main process has exited, already. The first reason stays.

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/crash_point.h"
@@ -20,7 +21,10 @@ constexpr int kLaunchThreads = 4;
 // The end of a mount namespace waits for an RCU grace period: up to 1 s while jobs starve the
 // kernel's own threads. Those that wait together share one.
 constexpr int kCloseThreads = 8;
-constexpr Nanos kSampleInterval = 1'000'000'000;  // memory.current of running jobs
+// memory.current of running jobs: while that of none changes, each time twice as long after the
+// last as before. A job that grows in between is billed as if it had grown steadily.
+constexpr Nanos kSampleInterval = 1'000'000'000;
+constexpr Nanos kLongestSampleInterval = 8'000'000'000;
 constexpr Nanos kDropInterval = 50'000'000;       // of stderr over its rate
 constexpr std::size_t kSmallResult = 64 << 10;
 
@@ -107,7 +111,8 @@ void Jobs::launched(const std::string& id, std::shared_ptr<Prepared> prepared) {
   Job& kept = *(jobs_[id] = std::move(job));
   parts_.table.cloned(id, pid, kept.leaf->path, at);
   parts_.cloner.settled(pid);
-  if (sample_due_ == 0) sample_due_ = monotonic_now() + kSampleInterval;
+  sample_interval_ = kSampleInterval;
+  if (sample_due_ == 0 || sample_due_ > at + kSampleInterval) sample_due_ = at + kSampleInterval;
   follow(kept);
   if (kept.first_read_watch >= 0) {
     by_watch_[kept.first_read_watch] = id;
@@ -385,7 +390,8 @@ void Jobs::on_due(Nanos now) {
 }
 
 void Jobs::sample_memory() {
-  sample_due_ = jobs_.empty() ? 0 : monotonic_now() + kSampleInterval;
+  sample_interval_ = std::max(sample_interval_, kSampleInterval);
+  sample_due_ = jobs_.empty() ? 0 : monotonic_now() + sample_interval_;
   if (jobs_.empty() || sampling_) return;
   sampling_ = true;
   struct Sample {
@@ -404,10 +410,14 @@ void Jobs::sample_memory() {
     }
     parts_.loop.post([this, samples] {
       sampling_ = false;
+      bool steady = true;
       for (const auto& sample : *samples)
         if (sample.bytes >= 0 && find(sample.id) != nullptr)
-          parts_.table.memory_sample(sample.id, static_cast<std::uint64_t>(sample.bytes),
-                                     sample.at);
+          steady &= parts_.table.memory_sample(
+              sample.id, static_cast<std::uint64_t>(sample.bytes), sample.at);
+      sample_interval_ = steady ? std::min(2 * sample_interval_, kLongestSampleInterval)
+                                : kSampleInterval;
+      if (sample_due_ != 0) sample_due_ = monotonic_now() + sample_interval_;
     });
   });
 }

@@ -108,6 +108,7 @@ class Jobs {
   std::set<std::string> dropping_;                 // stderr over its rate
   Nanos drop_due_ = 0;
   Nanos sample_due_ = 0;
+  Nanos sample_interval_ = 0;
   bool sampling_ = false;
 };
 

@@ -312,6 +312,17 @@ TEST_CASE("memory used is the area under the samples") {
   CHECK_FALSE(record.memory_estimated);
 }
 
+TEST_CASE("a sample is steady if it differs little from the one before") {
+  auto table = table_with();
+  run(table, spec("a"));
+  CHECK_FALSE(table.memory_sample("a", 1'600, 2 * kSecond));  // nothing before
+  CHECK(table.memory_sample("a", 1'600, 3 * kSecond));
+  CHECK(table.memory_sample("a", 1'500, 4 * kSecond));
+  CHECK_FALSE(table.memory_sample("a", 1'600, 5 * kSecond));  // more than a sixteenth of 1,500
+  CHECK_FALSE(table.memory_sample("a", 0, 6 * kSecond));
+  CHECK(table.memory_sample("a", 0, 7 * kSecond));
+}
+
 TEST_CASE("a job too short for a sample is estimated by its peak") {
   auto table = table_with();
   run(table, spec("a"));
