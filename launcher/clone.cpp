@@ -7,12 +7,16 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <cstring>
+
+#include "launcher/exec_job.h"
 #include "launcher/log.h"
 
 #ifndef MFD_EXEC
@@ -29,7 +33,7 @@ constexpr std::size_t kChildStack = 64 << 10;
 
 /// What the child needs, in memory it shares with us until its exec.
 struct ChildPlan {
-  int band = -1;        // where what becomes 0, 1, 2, 3, 4 is; -1: the self-test
+  int band = -1;        // where what becomes 0 to 4 and kLeafFd is; -1: the self-test
   int procs = -1;       // cgroup.procs of the leaf, if the child moves itself
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
@@ -43,6 +47,8 @@ struct ChildPlan {
   done = done && ::syscall(SYS_close_range, kReservedFds, ~0U, CLOSE_RANGE_UNSHARE) == 0;
   for (int target = 0; done && target <= kStatusFd; ++target)
     done = ::dup2(plan->band + target, target) == target;
+  // Last: it is the first number of some band, perhaps of this one.
+  done = done && ::dup2(plan->band + kBandFds - 1, kLeafFd) == kLeafFd;
   if (done)
     ::syscall(SYS_execveat, kTrampolineFd, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
   plan->error = errno;
@@ -122,7 +128,7 @@ char* own_stack() {
   return stack;
 }
 
-/// The pid, or -errno.
+/// The pid, or -errno. The kernel writes it to `slot` before the child can run.
 long clone_child(int leaf, bool into_cgroup, ChildPlan& plan, std::atomic<pid_t>& slot,
                  Fd& pidfd) {
   int pidfd_number = -1;
@@ -138,14 +144,6 @@ long clone_child(int leaf, bool into_cgroup, ChildPlan& plan, std::atomic<pid_t>
   const long pid = clone3_on_stack(&arguments, &plan);
   if (pid > 0) pidfd = Fd::adopt(pidfd_number);
   return pid;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> result;
-  result.reserve(words.size() + 1);
-  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
-  result.push_back(nullptr);
-  return result;
 }
 
 siginfo_t wait_for(pid_t pid) {
@@ -228,20 +226,19 @@ Status Cloner::self_test(const Leaf& fresh) {
   return ok();
 }
 
-Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio,
-                                 const std::vector<std::string>& arguments,
-                                 const std::vector<std::string>& environment) {
-  const auto argument_pointers = pointers(arguments);
-  const auto environment_pointers = pointers(environment);
+Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio, Tracked tracked) {
+  static char name[] = "tariff-exec";
+  static char* const arguments[] = {name, nullptr};
+  static char* const environment[] = {nullptr};
   ChildPlan plan;
-  const Band band;
+  const Band band;  // 0 and 1 stay /dev/null
   plan.band = band.first();
-  if (!band.put(0, stdio.job_stdin.get()) || !band.put(1, stdio.result.get()) ||
-      !band.put(2, stdio.job_stderr.get()) || !band.put(kReadyFd, stdio.job_ready.get()) ||
-      !band.put(kStatusFd, stdio.job_status.get()))
+  if (!band.put(2, stdio.job_stderr.get()) || !band.put(kReadyFd, stdio.job_ready.get()) ||
+      !band.put(kStatusFd, stdio.job_status.get()) ||
+      !band.put(kBandFds - 1, leaf.directory.get()))
     return errno_error("cannot place stdio of " + leaf.path, errno);
-  plan.arguments = argument_pointers.data();
-  plan.environment = environment_pointers.data();
+  plan.arguments = arguments;
+  plan.environment = environment;
   const bool by_procs = enter_by_procs_;
   Fd procs;
   if (by_procs) {
@@ -250,12 +247,12 @@ Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio,
     procs = std::move(*opened);
     plan.procs = procs.get();
   }
-  const int slot = take_slot();
+  std::atomic<pid_t> nobodys{0};
+  std::atomic<pid_t>& slot = tracked == Tracked::Yes ? slots_[take_slot()] : nobodys;
   Child child;
-  const long pid =
-      clone_child(leaf.directory.get(), !by_procs, plan, slots_[slot], child.pidfd);
+  const long pid = clone_child(leaf.directory.get(), !by_procs, plan, slot, child.pidfd);
   if (pid < 0) {
-    slots_[slot] = 0;
+    slot = 0;
     return errno_error("cannot clone into " + leaf.path, static_cast<int>(-pid),
                        pid == -EAGAIN ? "is pids.max of its class or of a cgroup above reached?"
                                       : "");
@@ -265,6 +262,34 @@ Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio,
   (void)wait_for(child.pid);
   settled(child.pid);
   return errno_error("cannot execute the trampoline", plan.error);
+}
+
+void Cloner::track(pid_t pid) { slots_[take_slot()] = pid; }
+
+Status Cloner::hand_over(const JobStdio& stdio, const std::vector<std::string>& arguments,
+                         const std::vector<std::string>& environment) {
+  const std::string packet = exec_job_packet(arguments, environment);
+  const int attached[] = {stdio.job_stdin.get(), stdio.result.get()};
+  iovec part{const_cast<char*>(packet.data()), packet.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof attached)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof attached);
+  std::memcpy(CMSG_DATA(header), attached, sizeof attached);
+  ssize_t sent = -1;
+  do {
+    sent = ::sendmsg(stdio.status.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return ok();
+  auto failed = errno_error("cannot give the trampoline its job", errno);
+  if (errno == EPIPE || errno == ECONNRESET) failed.kind = ErrorKind::Unavailable;
+  return failed;
 }
 
 }  // namespace tariff::launcher

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // tariff-exec, the trampoline: everything between the launcher's clone3 and a handler's first
-// instruction. The launcher executes it out of a sealed memfd in the job's leaf, with stdio in
-// place and at the launcher's own priority; it takes every right away, lowers itself to the class
-// and executes the handler. What decides the order:
+// instruction. The launcher executes it out of a sealed memfd in a leaf, with stdio in place and at
+// the launcher's own priority. First it does all that needs no job, most of which is namespaces and
+// mounts; then it waits for its one job (exec_job.h; most wait long before there is one, see
+// leaf_pool.h), takes every right away, lowers itself to the class and executes the handler. If the
+// launcher goes without a word, so does it. What decides the order:
 //   - Namespaces and mounts come first, at the launcher's priority: they take namespace_sem, and a
 //     starved process that holds it would stop every other launch.
 //   - The class priority comes last of all: what runs before is our code, what runs after is the
@@ -28,27 +30,34 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <charconv>
 
 #include "base/packet.h"
+#include "launcher/exec_job.h"
 #include "launcher/exec_options.h"
+#include "launcher/job_mark.h"
+#include "launcher/reserved_fds.h"
 
 namespace {
 
 using namespace tariff::launcher;
 
 constexpr int kExitCannotStart = 127;  // what shells use for "not found"
-int status_fd = -1;
+
+// Of the job's packet. Pages that are not written to take no memory.
+char packet[kLargestExecJob];
+char* strings[kMostExecStrings];
 
 void send_status(ExecStage stage, int error, int attached_fd = -1) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   const ExecStatus status{stage, error, now.tv_sec * 1'000'000'000LL + now.tv_nsec};
   // A launcher that is gone loses the message; the next one ends this job anyway.
-  (void)tariff::send_packet(status_fd, &status, sizeof status, attached_fd);
+  (void)tariff::send_packet(kStatusFd, &status, sizeof status, attached_fd);
 }
 
 [[noreturn]] void fail(ExecStage stage) {
@@ -104,13 +113,19 @@ void make_private_tree() {
           ExecStage::Mounts);
 }
 
-/// With CAP_SYS_RESOURCE the value also becomes the lowest that the job can choose.
-void set_oom_score(int score) {
+/// Opened before /proc is read-only: looking it up is most of the work.
+int open_oom_score() {
+  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  require(fd >= 0, ExecStage::Limits);
+  return fd;
+}
+
+/// With CAP_SYS_RESOURCE the value also becomes the lowest that the job can choose. Not set before
+/// there is a job: a process that only waits must not be the first that the kernel kills.
+void set_oom_score(int fd, int score) {
   char text[16];
   const auto end = std::to_chars(text, text + sizeof text, score).ptr;
-  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  require(fd >= 0 && ::write(fd, text, static_cast<size_t>(end - text)) > 0, ExecStage::Limits);
-  ::close(fd);
+  require(::write(fd, text, static_cast<size_t>(end - text)) > 0, ExecStage::Limits);
 }
 
 void limit(__rlimit_resource resource, rlim_t value) {
@@ -118,11 +133,10 @@ void limit(__rlimit_resource resource, rlim_t value) {
   require(::setrlimit(resource, &both) == 0, ExecStage::Limits);
 }
 
-void set_limits(const ExecOptions& options) {
+void set_common_limits() {
   limit(RLIMIT_CORE, 0);     // a core file could not be written anywhere
   limit(RLIMIT_RTPRIO, 0);   // no way up in SCHED_FIFO
   limit(RLIMIT_NICE, 0);     // nor in SCHED_OTHER
-  if (options.nofile != 0) limit(RLIMIT_NOFILE, options.nofile);
   ::umask(022);
 }
 
@@ -148,23 +162,49 @@ void drop_capabilities_for_ever() {
 }
 
 void change_identity(const ExecOptions& options) {
-  drop_capabilities_for_ever();
-  require(::setgroups(0, nullptr) == 0, ExecStage::Identity);
   require(::setresgid(options.gid, options.gid, options.gid) == 0, ExecStage::Identity);
   require(::setresuid(options.uid, options.uid, options.uid) == 0, ExecStage::Identity);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};
   require(::syscall(SYS_capset, &header, none) == 0, ExecStage::Identity);
-  require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ExecStage::Identity);
   // A keyring of its own instead of the launcher's; a kernel may be built without keys.
   require(::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0 || errno == ENOSYS,
           ExecStage::Identity);
 }
 
 /// The handler inherits stdio and the marker's pipe; the rest closes with the exec at the end.
-void inherit_only_own_descriptors(const ExecOptions& options) {
-  require(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0, ExecStage::Limits);
-  require(options.ready_fd < 0 || ::fcntl(options.ready_fd, F_SETFD, 0) == 0, ExecStage::Limits);
+void inherit_only_own_descriptors() {
+  require(::syscall(SYS_close_range, kReadyFd + 1U, ~0U, CLOSE_RANGE_CLOEXEC) == 0,
+          ExecStage::Limits);
+  require(::fcntl(kReadyFd, F_SETFD, 0) == 0, ExecStage::Limits);
+}
+
+/// Blocks. What comes with a packet: descriptors that become 0 (the payload) and 1 (the result).
+ExecJob receive_job() {
+  iovec part{packet, sizeof packet};
+  int stdio[2];
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof stdio)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size = -1;
+  do {
+    size = ::recvmsg(kStatusFd, &message, MSG_CMSG_CLOEXEC);
+  } while (size < 0 && errno == EINTR);
+  if (size == 0) ::_exit(0);  // the launcher has no use for us, or is gone
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  ExecJob job;
+  const bool whole = size > 0 && header != nullptr && header->cmsg_len == CMSG_LEN(sizeof stdio) &&
+                     split_exec_job(packet, static_cast<size_t>(size), strings,
+                                    sizeof strings / sizeof *strings, job);
+  if (size > 0) errno = EINVAL;
+  require(whole, ExecStage::Options);
+  memcpy(stdio, CMSG_DATA(header), sizeof stdio);
+  for (int target = 0; target < 2; ++target)
+    require(::dup2(stdio[target], target) == target, ExecStage::Options);
+  return job;
 }
 
 void enter_class(const ExecOptions& options) {
@@ -178,24 +218,33 @@ void enter_class(const ExecOptions& options) {
 
 }  // namespace
 
-int main(int argc, char** argv, char** environment) {
-  ExecOptions options;
-  std::string_view wrong;
-  const bool understood = parse_exec_options(argc, argv, options, wrong);
-  status_fd = options.status_fd;
-  errno = EINVAL;
-  require(understood, ExecStage::Options);
-  reach_class_policy(options);
-  inherit_only_own_descriptors(options);
-  set_oom_score(options.oom_score_adj);  // before /proc is read-only
+int main() {
+  ::prctl(PR_SET_NAME, "tariff-exec");  // else it is called by the number of a descriptor
+  inherit_only_own_descriptors();
+  const int oom_score = open_oom_score();
   make_private_tree();
-  set_limits(options);
+  set_common_limits();
   reset_signals();
   (void)::setsid();  // fails only for a process that leads a group already: same effect for us
+  drop_capabilities_for_ever();
+  require(::setgroups(0, nullptr) == 0, ExecStage::Identity);
+  require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ExecStage::Identity);
+  send_status(ExecStage::Prepared, 0);
+
+  const ExecJob job = receive_job();
+  // From here on the job counts as one that may have run: see lost_jobs.h.
+  require(::fsetxattr(kLeafFd, kTakenXattr, "1", 1, 0) == 0, ExecStage::Options);
+  ExecOptions options;
+  std::string_view wrong;
+  errno = EINVAL;
+  require(parse_exec_options(job.argc, job.argv, options, wrong), ExecStage::Options);
+  reach_class_policy(options);
+  set_oom_score(oom_score, options.oom_score_adj);
+  if (options.nofile != 0) limit(RLIMIT_NOFILE, options.nofile);
   change_identity(options);
   require(::chdir(options.cwd) == 0, ExecStage::WorkingDirectory);
   enter_class(options);
   send_status(ExecStage::FirstRan, 0);
-  ::execve(options.argv[0], options.argv, environment);
+  ::execve(options.argv[0], options.argv, job.environment);
   fail(ExecStage::Exec);
 }

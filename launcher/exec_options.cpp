@@ -18,7 +18,6 @@ bool number(std::string_view text, T low, T high, T& out) {
 }
 
 constexpr std::uint32_t kLargestUid = 0xfffffffeU - 1;  // (uid_t)-1 means "leave it" to setresuid
-constexpr int kLargestFd = 1 << 20;
 
 /// `text` is in argv, hence ends with a zero byte at text.data() + text.size().
 bool take(std::string_view name, std::string_view text, ExecOptions& out) {
@@ -27,8 +26,6 @@ bool take(std::string_view name, std::string_view text, ExecOptions& out) {
   if (name == "--priority") return number(text, 1, 99, out.priority);
   if (name == "--oom-score-adj") return number(text, -1000, 1000, out.oom_score_adj);
   if (name == "--nofile") return number<std::uint64_t>(text, 1, UINT64_MAX, out.nofile);
-  if (name == "--status-fd") return number(text, 3, kLargestFd, out.status_fd);
-  if (name == "--ready-fd") return number(text, 3, kLargestFd, out.ready_fd);
   if (name == "--policy") {
     out.round_robin = text == "rr";
     out.fifo = out.round_robin || text == "fifo";
@@ -44,8 +41,6 @@ bool take(std::string_view name, std::string_view text, ExecOptions& out) {
 bool complete(const ExecOptions& options, std::string_view& wrong) {
   if (options.uid == 0) return wrong = "--uid is missing", false;
   if (options.gid == 0) return wrong = "--gid is missing", false;
-  if (options.status_fd < 0) return wrong = "--status-fd is missing", false;
-  if (options.status_fd == options.ready_fd) return wrong = "--ready-fd is --status-fd", false;
   if (options.fifo && options.priority == 0) return wrong = "--priority is missing", false;
   if (!options.fifo && options.priority != 0) return wrong = "--priority without fifo", false;
   return true;
@@ -81,6 +76,7 @@ std::string_view exec_stage_text(ExecStage stage) {
     case ExecStage::WorkingDirectory: return "change to its working directory";
     case ExecStage::Priority: return "set its scheduling class";
     case ExecStage::Exec: return "execute";
+    case ExecStage::Prepared: return "wait for its job";
   }
   return "start";
 }

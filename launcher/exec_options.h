@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line of the trampoline tariff-exec, and what it says on its status channel.
+// What the trampoline tariff-exec is told (exec_job.h), and what it says on its channel.
 //
 //   tariff-exec --uid=2000001 --gid=2000001 --policy=fifo --priority=20 --oom-score-adj=300
-//               --nofile=1024 --cwd=/tmp --status-fd=4 --ready-fd=3 -- /usr/bin/handler arg
+//               --nofile=1024 --cwd=/tmp -- /usr/bin/handler arg
 //
-// Only the launcher writes such lines, so a wrong one is a bug and nobody is asked to repair it:
+// Only the launcher writes such words, so a wrong one is a bug and nobody is asked to repair it:
 // the parser says which option it did not take, and the trampoline exits.
 // Standard library only, no allocation: the trampoline is static and small.
 #pragma once
@@ -23,15 +23,13 @@ struct ExecOptions {
   int oom_score_adj = 0;       ///< -1000..1000
   std::uint64_t nofile = 0;    ///< RLIMIT_NOFILE; 0 leaves it
   const char* cwd = "/";       ///< absolute
-  int status_fd = -1;          ///< required
-  int ready_fd = -1;           ///< descriptor of the marker "initialised" that the handler inherits
   char** argv = nullptr;       ///< the handler's, ends with a null pointer; argv[0] is absolute
 };
 
 /// Parses; on failure `wrong` is the argument that was not taken (or what is missing).
 bool parse_exec_options(int argc, char** argv, ExecOptions& options, std::string_view& wrong);
 
-/// What a message on the status channel is about.
+/// What a message of the trampoline is about.
 enum class ExecStage : std::uint32_t {
   FirstRan = 0,      ///< no failure: about to exec, in the class's priority, at `time_ns`
   Namespaces = 1,    ///< no failure if error == 0: carries a namespace of the job (SCM_RIGHTS)
@@ -42,6 +40,7 @@ enum class ExecStage : std::uint32_t {
   WorkingDirectory = 6,
   Priority = 7,
   Exec = 8,
+  Prepared = 9,      ///< no failure: all is done that needs no job; waits for one
 };
 
 /// One message. Fixed size, host byte order: both ends are of one build.

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/crash_point.h"
+#include "launcher/exec_status.h"
 #include "launcher/log.h"
 #include "launcher/running_job.h"
 
@@ -26,6 +27,10 @@ constexpr int kCloseThreads = 8;
 constexpr Nanos kSampleInterval = 1'000'000'000;
 constexpr Nanos kLongestSampleInterval = 8'000'000'000;
 constexpr Nanos kDropInterval = 50'000'000;       // of stderr over its rate
+// What is left to do of a job that has ended waits this long, so that whoever waits for its result
+// has the CPU first; and nothing is made for later jobs this long after a launch, unless one ends.
+constexpr Nanos kBreath = 20'000'000;
+constexpr Nanos kRefillAfter = 100'000'000;
 constexpr std::size_t kSmallResult = 64 << 10;
 
 std::string failure_text(const ExecStatus& status, const std::string& handler) {
@@ -95,7 +100,7 @@ void Jobs::launched(const std::string& id, std::shared_ptr<Prepared> prepared) {
     const auto free_uid = [this, uid] {
       parts_.loop.post([this, uid] { parts_.table.free_uid(uid); });
     };
-    if (prepared->leaf) parts_.leaves.remove(prepared->leaf, free_uid);
+    if (prepared->ready.leaf) parts_.leaves.remove(prepared->ready.leaf, free_uid);
     else parts_.table.free_uid(uid);
     told_.launched(id, prepared->failed);
     return reap();
@@ -113,6 +118,7 @@ void Jobs::launched(const std::string& id, std::shared_ptr<Prepared> prepared) {
   parts_.cloner.settled(pid);
   sample_interval_ = kSampleInterval;
   if (sample_due_ == 0 || sample_due_ > at + kSampleInterval) sample_due_ = at + kSampleInterval;
+  refills_.emplace(prepared->run.directory, at + kRefillAfter);
   follow(kept);
   if (kept.first_read_watch >= 0) {
     by_watch_[kept.first_read_watch] = id;
@@ -160,7 +166,7 @@ void Jobs::on_status(Job& job) {
                                 handlers_fault(status.stage) ? EndReason::ExecFailed
                                                              : EndReason::LaunchFailed,
                                 failure_text(status, job.handler_path));
-    } else {
+    } else if (received->attached) {
       job.namespaces.push_back(std::move(received->attached));
     }
   }
@@ -267,11 +273,13 @@ void Jobs::end_when_empty(Job& job) {
   const auto events = read_events(job.events.get());
   if (!events || events->populated.value_or(true)) return;
   job.ending = true;
-  const std::uint64_t result_max = parts_.table.find(job.id)->spec.result_max;
+  const JobRecord& record = *parts_.table.find(job.id);
+  const std::uint64_t result_max = record.spec.result_max;
+  const bool killed = record.signal != 0;
   auto kept = std::make_shared<KeptResult>();
   kept->file = std::move(job.stdio.result);
-  readers_->run([this, id = job.id, leaf = job.leaf, kept, result_max] {
-    JobUsage usage = read_usage(*leaf);
+  readers_->run([this, id = job.id, leaf = job.leaf, kept, result_max, killed] {
+    JobUsage usage = read_usage(*leaf, killed);
     if (kept->file) usage.result_offset = result_offset(kept->file);
     if (usage.result_offset == 0 || usage.result_offset > result_max) {
       kept->file.reset();
@@ -295,26 +303,40 @@ void Jobs::emptied(const std::string& id, const JobUsage& usage,
     parts_.table.stderr_counted(id, job.errors->bytes(), job.errors->dropped());
   }
   dropping_.erase(id);
-  if (job.first_read_watch >= 0) {
-    by_watch_.erase(job.first_read_watch);
-    (void)::inotify_rm_watch(first_reads_.get(), job.first_read_watch);
-  }
-  if (job.stdio.status) parts_.loop.forget(job.stdio.status.get());
-  if (job.stdio.ready_read) parts_.loop.forget(job.stdio.ready_read.get());
-  parts_.loop.forget(job.events.get());
   const std::uint32_t uid = parts_.table.find(id)->uid;
   results_[id] = std::move(*result);
   parts_.table.emptied(id, usage, now);
   crash_point("launcher.before_ended_event");
   told_.changed(id);
   crash_point("launcher.after_ended_event");
-  parts_.leaves.remove(job.leaf, [this, uid] {
+  if (job.first_read_watch >= 0) by_watch_.erase(job.first_read_watch);
+  if (job.stdio.status) parts_.loop.forget(job.stdio.status.get());
+  if (job.stdio.ready_read) parts_.loop.forget(job.stdio.ready_read.get());
+  parts_.loop.forget(job.events.get());
+  ended_.push_back({std::move(jobs_.extract(id).mapped()), uid, now + kBreath});
+}
+
+/// Hands the leaf back, closes what the job had.
+void Jobs::clean_up(Ended& ended) {
+  Job& job = *ended.job;
+  if (job.first_read_watch >= 0)
+    (void)::inotify_rm_watch(first_reads_.get(), job.first_read_watch);
+  parts_.leaves.remove(job.leaf, [this, uid = ended.uid] {
     parts_.loop.post([this, uid] { parts_.table.free_uid(uid); });
   });
+  const std::string directory = job.leaf->path.substr(0, job.leaf->path.rfind('/'));
+  refills_.erase(directory);
+  parts_.leaves.refill(directory);
   // Nobody but us can enter it any more, so the uid need not wait for this.
   auto spaces = std::make_shared<std::vector<Fd>>(std::move(job.namespaces));
   closers_->run([spaces] { spaces->clear(); });
-  jobs_.erase(id);
+}
+
+void Jobs::clean_up() {
+  while (!ended_.empty()) {
+    clean_up(ended_.front());
+    ended_.pop_front();
+  }
 }
 
 void Jobs::adopt_lost(const std::string& id, Leaf leaf) {
@@ -375,6 +397,8 @@ std::optional<Nanos> Jobs::next_due() const {
   };
   if (!dropping_.empty()) sooner(drop_due_);
   if (!jobs_.empty() && sample_due_ != 0) sooner(sample_due_);
+  if (!ended_.empty()) sooner(ended_.front().due);
+  for (const auto& [directory, at] : refills_) sooner(at);
   return due;
 }
 
@@ -387,6 +411,12 @@ void Jobs::on_due(Nanos now) {
       if (Job* job = find(id)) after_stderr(*job, job->errors->read_and_drop(now));
   }
   if (sample_due_ != 0 && now >= sample_due_) sample_memory();
+  for (; !ended_.empty() && now >= ended_.front().due; ended_.pop_front()) clean_up(ended_.front());
+  std::erase_if(refills_, [&](const auto& item) {
+    if (now < item.second) return false;
+    parts_.leaves.refill(item.first);
+    return true;
+  });
 }
 
 void Jobs::sample_memory() {

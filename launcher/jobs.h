@@ -7,6 +7,7 @@
 // except cgroup.events, which cannot block.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,7 +58,9 @@ class Jobs {
   /// Something has exited.
   void reap();
 
-  /// No worker has anything to do, and none will before the next event.
+  /// Does at once what is left of jobs that have ended.
+  void clean_up();
+  /// No worker has anything to do, and none will before the next event. Requires: clean_up().
   [[nodiscard]] bool idle();
   /// All jobs, for the next image of this process. Requires: idle().
   void save(StateWriter& state) const;
@@ -71,6 +74,11 @@ class Jobs {
   struct KeptResult {
     std::string bytes;  // small ones are copied: a memfd would keep the whole dead cgroup
     Fd file;
+  };
+  struct Ended {
+    std::unique_ptr<Job> job;
+    std::uint32_t uid;
+    Nanos due;
   };
   Jobs(Parts parts, Told told);
 
@@ -86,6 +94,7 @@ class Jobs {
   void main_exited(Job& job, MainExit exit);
   void end_when_empty(Job& job);
   void emptied(const std::string& id, const JobUsage& usage, std::shared_ptr<KeptResult> result);
+  void clean_up(Ended& ended);
   void obey(const Order& order);
   void kill(const Job& job);
   void sample_memory();
@@ -105,6 +114,8 @@ class Jobs {
   std::unordered_map<int, Nanos> early_reads_;     // of watches whose launch is not reported yet
   int launching_ = 0;
   std::map<std::string, KeptResult> results_;
+  std::deque<Ended> ended_;                        // reported, not yet cleaned up
+  std::map<std::string, Nanos> refills_;           // of class directories, and when
   std::set<std::string> dropping_;                 // stderr over its rate
   Nanos drop_due_ = 0;
   Nanos sample_due_ = 0;

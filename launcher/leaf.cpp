@@ -10,13 +10,13 @@
 #include <algorithm>
 
 #include "cgroup/boost.h"
+#include "launcher/job_mark.h"
 #include "launcher/log.h"
 #include "launcher/loop.h"
 
 namespace tariff::launcher {
 namespace {
 
-constexpr const char* kJobXattr = "trusted.tariff.job";
 constexpr std::size_t kLongestXattr = 65'536;  // XATTR_SIZE_MAX
 // One turn of a leaf that is being ended: most jobs are dead after 1 to 6 ms.
 constexpr Nanos kTurn = 10'000'000;
@@ -29,12 +29,16 @@ std::vector<int> ids_of(const Leaf& leaf, const char* file) {
   return ids ? std::move(*ids) : std::vector<int>{};
 }
 
+/// These files are shorter than the buffer, and the kernel gives each by one read.
 template <typename Parse>
 auto parse_file(const Leaf& leaf, const char* file, Parse parse)
     -> decltype(parse(std::string_view())) {
-  auto text = read_file_at(leaf.directory.get(), file);
-  if (!text) return std::move(text).error();
-  return parse(*text);
+  auto fd = open_at(leaf.directory.get(), file, O_RDONLY);
+  if (!fd) return std::move(fd).error();
+  char buffer[4096];
+  const ssize_t size = ::read(fd->get(), buffer, sizeof buffer);
+  if (size < 0) return errno_error("cannot read " + leaf.path + "/" + file, errno);
+  return parse(std::string_view(buffer, static_cast<std::size_t>(size)));
 }
 
 std::int64_t read_number(const Leaf& leaf, const char* file) {
@@ -84,6 +88,10 @@ std::string read_job_xattr(const Leaf& leaf) {
   return bytes;
 }
 
+bool job_was_taken(const Leaf& leaf) {
+  return ::fgetxattr(leaf.directory.get(), kTakenXattr, nullptr, 0) >= 0;
+}
+
 Result<cgroup::CgroupEvents> read_events(int events_fd) {
   char buffer[256];
   const ssize_t size = ::pread(events_fd, buffer, sizeof buffer, 0);
@@ -121,7 +129,7 @@ Result<bool> kill_all(const Leaf& leaf, Nanos patience) {
 
 void end_leaf(Workers& workers, SharedLeaf leaf) { end_by_turns(workers, std::move(leaf), 0); }
 
-JobUsage read_usage(const Leaf& leaf) {
+JobUsage read_usage(const Leaf& leaf, bool killed) {
   JobUsage usage;
   usage.cpu_us = std::max<std::int64_t>(read_cpu_us(leaf), 0);
   const auto pressure = parse_file(leaf, "cpu.pressure", [](std::string_view text) {
@@ -130,6 +138,7 @@ JobUsage read_usage(const Leaf& leaf) {
   if (pressure && pressure->some) usage.cpu_pressure_us = pressure->some->total.count();
   usage.memory_peak =
       static_cast<std::uint64_t>(std::max<std::int64_t>(read_number(leaf, "memory.peak"), 0));
+  if (!killed) return usage;  // memory.oom.group: the kernel kills all of a job or nothing
   const auto events = parse_file(leaf, "memory.events", cgroup::parse_memory_events);
   if (events) usage.oom_kills = events->oom_kill.value_or(0);
   return usage;

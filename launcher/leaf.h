@@ -28,10 +28,12 @@ struct LeafLimits {
 };
 Status set_limits(const Leaf& leaf, const LeafLimits& limits);
 
-/// The job's identity and record as bytes, kept by the kernel with the leaf ("trusted.tariff.job":
-/// only root can read or write it). Empty: the leaf was never given to a job.
+/// The job's identity and record as bytes, kept by the kernel with the leaf (job_mark.h). Empty:
+/// the leaf was never given to a job.
 Status write_job_xattr(const Leaf& leaf, const std::string& bytes);
 std::string read_job_xattr(const Leaf& leaf);
+/// Its trampoline has it.
+bool job_was_taken(const Leaf& leaf);
 
 /// cgroup.events through a descriptor opened on it. Does not block: also on the main thread.
 Result<cgroup::CgroupEvents> read_events(int events_fd);
@@ -46,7 +48,8 @@ Result<bool> kill_all(const Leaf& leaf, Nanos patience);
 /// uninterruptible sleep) holds up no other; given up and logged after a long while.
 void end_leaf(Workers& workers, SharedLeaf leaf);
 
-JobUsage read_usage(const Leaf& leaf);
+/// `killed`: the main process was, so that the kernel may have done it for memory.
+JobUsage read_usage(const Leaf& leaf, bool killed);
 std::int64_t read_cpu_us(const Leaf& leaf);           ///< -1 if it cannot be read
 std::int64_t read_memory_current(const Leaf& leaf);   ///< -1 if it cannot be read
 

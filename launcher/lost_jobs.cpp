@@ -56,12 +56,16 @@ void end_lost_jobs(const std::string& tree, JobTable& table, Jobs& jobs, LeafPoo
   std::size_t lost = 0, removed = 0;
   for (Leaf& leaf : leaves_in(tree)) {
     const std::string bytes = read_job_xattr(leaf);
-    const bool populated = is_populated(leaf);
     Record marked;
     const bool known = !bytes.empty() && marked.ParseFromString(bytes) &&
                        valid_job_id(marked.id()) && table.find(marked.id()) == nullptr;
-    if (!known || (!populated && read_cpu_us(leaf) == 0)) {
-      if (populated) (void)kill_all(leaf, kUnknownPatience);
+    bool populated = is_populated(leaf);
+    // A trampoline may be about to take its job: what it has done is judged when it is dead.
+    if (populated && !(known && job_was_taken(leaf))) {
+      const auto killed = kill_all(leaf, kUnknownPatience);
+      populated = !killed || !*killed;
+    }
+    if (!known || (!populated && !job_was_taken(leaf))) {
       remove(leaves, std::move(leaf));
       ++removed;
       continue;

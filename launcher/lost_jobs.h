@@ -2,7 +2,7 @@
 // What a dead launcher left in the job tree. Its jobs cannot be gone on with: their exit status
 // goes to nobody and their result died with it. So they are ended, and each has a defined fate:
 //   leaf without a job's mark                 made ahead: removed
-//   marked, no CPU time used, empty           its process never ran: forgotten, may be repeated
+//   marked, its trampoline did not take it    the handler never ran: forgotten, may be repeated
 //   marked, else                              killed; ends as LAUNCHER_LOST, usage is kept
 // "class-*/j-*" below the tree are leaves; everything else there belongs to others.
 // May block; called at the start, and when the tree changes.

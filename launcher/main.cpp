@@ -155,6 +155,7 @@ Status watch_signals(Loop& loop, Supervisor& supervisor, LeafPool& leaves) {
     while (::read(fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       if (info.ssi_signo == SIGCHLD) continue;
       (void)notify_systemd("STOPPING=1");
+      supervisor.clean_up();
       leaves.drain();
       ::_exit(0);
     }
@@ -204,7 +205,7 @@ Status serve(const Options& options, const Program& program) {
   auto cloner = Cloner::open(options.exec.empty() ? default_exec(program) : options.exec);
   if (!cloner) return std::move(cloner).error();
   if (options.enter_by_procs) (*cloner)->enter_by_procs();
-  auto leaves = LeafPool::start(leaf_prefix());
+  auto leaves = LeafPool::start(leaf_prefix(), **cloner);
   if (!leaves) return std::move(leaves).error();
   auto journal = Journal::start();
   if (!journal) return std::move(journal).error();

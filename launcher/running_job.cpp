@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <sys/inotify.h>
 
-#include <cstring>
-
 #include "base/crash_point.h"
-#include "base/packet.h"
 
 namespace tariff::launcher {
 namespace {
+
+// More than can have waited in vain.
+constexpr int kAttempts = 300;
 
 std::vector<std::string> trampoline_arguments(const Handler& handler, const ClassRun& run,
                                               std::uint32_t uid) {
@@ -21,8 +21,6 @@ std::vector<std::string> trampoline_arguments(const Handler& handler, const Clas
       "--oom-score-adj=" + std::to_string(run.oom_score_adj),
       "--nofile=" + std::to_string(handler.nofile),
       "--cwd=" + handler.working_directory,
-      "--status-fd=" + std::to_string(kStatusFd),
-      "--ready-fd=" + std::to_string(kReadyFd),
       run.round_robin ? "--policy=rr" : run.fifo ? "--policy=fifo" : "--policy=other"};
   if (run.fifo) words.push_back("--priority=" + std::to_string(run.priority));
   words.push_back("--");
@@ -33,55 +31,57 @@ std::vector<std::string> trampoline_arguments(const Handler& handler, const Clas
 }  // namespace
 
 void Jobs::Prepared::launch(Cloner& cloner, LeafPool& leaves) {
-  auto prepared = prepare(leaves);
-  if (prepared) prepared = clone(cloner);
-  if (!prepared) failed = std::move(prepared).error();
+  for (int attempt = 1;; ++attempt) {
+    auto taken = leaves.take(run.directory);
+    if (!taken) return failed.emplace(std::move(taken).error()), void();
+    ready = std::move(*taken);
+    auto done = mark_leaf();
+    if (done) done = hand_over(cloner);
+    if (done) return;
+    // Ends with its channel, if it has not ended already.
+    ready.stdio = {};
+    if (ready.tracked) cloner.settled(ready.child.pid);
+    // One that waited may have been killed by somebody; a tracked one was started just now.
+    if (done.error().kind != ErrorKind::Unavailable || attempt == kAttempts)
+      return failed.emplace(std::move(done).error()), void();
+    leaves.remove(ready.leaf, [] {});
+  }
 }
 
-Status Jobs::Prepared::prepare(LeafPool& leaves) {
-  auto taken = leaves.take(run.directory);
-  if (!taken) return std::move(taken).error();
-  leaf = std::make_shared<const Leaf>(std::move(*taken));
+Status Jobs::Prepared::mark_leaf() {
+  const SharedLeaf& leaf = ready.leaf;
   auto limited = set_limits(*leaf, {record.spec.memory_max, handler.pids_max});
   if (!limited) return limited;
   record.leaf = leaf->path;
   Record marked;
   fill(marked, record);
-  auto written = write_job_xattr(*leaf, marked.SerializeAsString());
-  if (!written) return written;
-  auto made = make_stdio(payload, record.spec.result_max);
-  if (!made) return std::move(made).error();
-  stdio = std::move(*made);
+  return write_job_xattr(*leaf, marked.SerializeAsString());
+}
+
+Status Jobs::Prepared::hand_over(Cloner& cloner) {
+  auto added = add_payload_and_result(ready.stdio, payload, record.spec.result_max);
+  if (!added) return added;
   if (payload)
     first_read_watch = ::inotify_add_watch(
         first_reads, ("/proc/self/fd/" + std::to_string(payload.get())).c_str(),
         IN_ACCESS | IN_ONESHOT);  // failure: "initialised" stays unknown
-  auto opened = open_at(leaf->directory.get(), "cgroup.events", O_RDONLY);
-  if (!opened) return std::move(opened).error().context("following " + leaf->path);
-  events = std::move(*opened);
-  return ok();
-}
-
-Status Jobs::Prepared::clone(Cloner& cloner) {
   crash_point("launcher.before_clone");
+  if (!ready.tracked) cloner.track(ready.child.pid);
+  ready.tracked = true;
   launched = monotonic_now();  // before: the child may well get further than we do meanwhile
-  auto cloned = cloner.clone_into(*leaf, stdio, trampoline_arguments(handler, run, record.uid),
-                                  handler.env);
-  if (!cloned) return std::move(cloned).error();
+  auto given = Cloner::hand_over(ready.stdio, trampoline_arguments(handler, run, record.uid),
+                                 handler.env);
+  if (!given) return given;
   crash_point("launcher.after_clone");
-  child = std::move(*cloned);
-  stdio.job_stdin.reset();
-  stdio.job_stderr.reset();
-  stdio.job_ready.reset();
-  stdio.job_status.reset();
-  (void)read_events(events.get());  // changes count from here
+  ready.stdio.job_stdin.reset();
   return ok();
 }
 
 Jobs::Job::Job(std::string job_id, Prepared&& prepared)
     : id(std::move(job_id)), handler_path(prepared.handler.argv.front()),
-      leaf(std::move(prepared.leaf)), stdio(std::move(prepared.stdio)),
-      events(std::move(prepared.events)), child(std::move(prepared.child)),
+      leaf(std::move(prepared.ready.leaf)), stdio(std::move(prepared.ready.stdio)),
+      events(std::move(prepared.ready.events)), child(std::move(prepared.ready.child)),
+      namespaces(std::move(prepared.ready.namespaces)),
       first_read_watch(prepared.first_read_watch) {}
 
 Jobs::Job::Job(std::string job_id, SharedLeaf lost) : id(std::move(job_id)), leaf(std::move(lost)) {
@@ -89,15 +89,6 @@ Jobs::Job::Job(std::string job_id, SharedLeaf lost) : id(std::move(job_id)), lea
   if (!opened) return;
   events = std::move(*opened);
   (void)read_events(events.get());
-}
-
-std::optional<ReceivedStatus> receive_status(int socket) {
-  ReceivedStatus received;
-  ReceivedPacket packet = receive_packet(socket, &received.status, sizeof received.status);
-  if (packet.size < 0 && errno == EAGAIN) return std::nullopt;
-  received.closed = packet.size != static_cast<ssize_t>(sizeof received.status);
-  received.attached = std::move(packet.attached);
-  return received;
 }
 
 }  // namespace tariff::launcher

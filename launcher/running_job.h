@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "launcher/jobs.h"
+#include "launcher/ready_child.h"
 
 namespace tariff::launcher {
 
@@ -20,10 +21,7 @@ struct Jobs::Prepared {
   int first_reads = -1;  ///< the inotify instance
 
   std::optional<Error> failed;
-  SharedLeaf leaf;
-  JobStdio stdio;
-  Fd events;
-  Child child;
+  ReadyChild ready;      ///< its leaf is set if one was marked with the job
   int first_read_watch = -1;
   Nanos launched = 0;
 
@@ -31,8 +29,8 @@ struct Jobs::Prepared {
   void launch(Cloner& cloner, LeafPool& leaves);
 
  private:
-  Status prepare(LeafPool& leaves);
-  Status clone(Cloner& cloner);
+  Status mark_leaf();
+  Status hand_over(Cloner& cloner);
 };
 
 struct Jobs::Job {
@@ -53,13 +51,5 @@ struct Jobs::Job {
   bool main_exited = false;
   bool ending = false;  ///< the leaf is empty, usage is being read
 };
-
-/// One message of the trampoline, or that its end is closed; nothing if there is none yet.
-struct ReceivedStatus {
-  bool closed = false;
-  ExecStatus status{};
-  Fd attached;
-};
-std::optional<ReceivedStatus> receive_status(int socket);
 
 }  // namespace tariff::launcher

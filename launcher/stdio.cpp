@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "launcher/exec_job.h"
+
 namespace tariff::launcher {
 namespace {
 
@@ -26,31 +28,37 @@ Result<Fd> make_result_file(std::uint64_t result_max) {
 
 }  // namespace
 
-Result<JobStdio> make_stdio(const Fd& payload, std::uint64_t result_max) {
+Result<JobStdio> make_stdio() {
   JobStdio stdio;
-  auto input = payload ? reopen_read_only(payload) : open_at(AT_FDCWD, "/dev/null", O_RDONLY);
-  if (!input) return std::move(input).error().context("making stdin");
-  stdio.job_stdin = std::move(*input);
-  auto result = make_result_file(result_max);
-  if (!result) return std::move(result).error();
-  stdio.result = std::move(*result);
   auto errors = make_pipe();
   auto ready = make_pipe();
   if (!errors) return std::move(errors).error();
   if (!ready) return std::move(ready).error();
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-    return errno_error("cannot make a status channel", errno);
+    return errno_error("cannot make a trampoline's channel", errno);
   stdio.status = Fd::adopt(ends[0]);
   stdio.job_status = Fd::adopt(ends[1]);
   stdio.stderr_read = std::move(errors->read);
   stdio.job_stderr = std::move(errors->write);
   stdio.ready_read = std::move(ready->read);
   stdio.job_ready = std::move(ready->write);
+  const int room = static_cast<int>(kLargestExecJob);
+  (void)::setsockopt(stdio.status.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
   // Our ends only: O_NONBLOCK on the job's would surprise its printf.
   (void)::fcntl(stdio.stderr_read.get(), F_SETFL, O_NONBLOCK);
   (void)::fcntl(stdio.ready_read.get(), F_SETFL, O_NONBLOCK);
   return stdio;
+}
+
+Status add_payload_and_result(JobStdio& stdio, const Fd& payload, std::uint64_t result_max) {
+  auto input = payload ? reopen_read_only(payload) : open_at(AT_FDCWD, "/dev/null", O_RDONLY);
+  if (!input) return std::move(input).error().context("making stdin");
+  auto result = make_result_file(result_max);
+  if (!result) return std::move(result).error();
+  stdio.job_stdin = std::move(*input);
+  stdio.result = std::move(*result);
+  return ok();
 }
 
 std::uint64_t result_offset(const Fd& result) {

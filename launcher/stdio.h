@@ -9,7 +9,7 @@
 //             fails with EPERM (seals), and pwrite or lseek back do what they say.
 //   2 stderr  a pipe to the launcher, which relays lines to the journal
 //   3         a pipe: one byte means "initialised" (TARIFF_READY_FD=3)
-//   4         the status channel of tariff-exec, closed by its exec
+//   4         the channel of tariff-exec, on which it gets its job and reports; closed by its exec
 //
 // The size is a multiple of the page, at least one byte more than result_max: a write beyond it
 // fills the last page (the kernel copies page by page) and then fails with EPERM, so an offset
@@ -37,9 +37,11 @@ struct JobStdio {
   Fd job_status;
 };
 
-/// `payload` may be empty. Requires: result_max <= kLargestResult.
+/// What needs no job: stderr, marker, channel. The rest is empty.
+Result<JobStdio> make_stdio();
+/// What does: stdin and stdout. `payload` may be empty. Requires: result_max <= kLargestResult.
 constexpr std::uint64_t kLargestResult = 64ULL << 20;
-Result<JobStdio> make_stdio(const Fd& payload, std::uint64_t result_max);
+Status add_payload_and_result(JobStdio& stdio, const Fd& payload, std::uint64_t result_max);
 
 /// Where the job's stdout stands.
 std::uint64_t result_offset(const Fd& result);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launcher/supervisor.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -51,7 +52,10 @@ Status Supervisor::start_jobs(Journal& journal, Fd first_reads) {
   auto checker = Workers::start("upgrade", 1, Workers::Priority::AsProcess);
   if (!checker) return std::move(checker).error();
   checker_ = *checker;
-  return ok();
+  auto mounts = MountWatch::open();
+  if (!mounts) return std::move(mounts).error();
+  mounts_ = std::move(*mounts);
+  return loop_.watch(mounts_.fd(), EPOLLPRI, [this](std::uint32_t) { leaves_.look_again(); });
 }
 
 Status Supervisor::start(Journal& journal, Fd listener) {
@@ -202,6 +206,22 @@ void Supervisor::apply(const Configure& configure) {
   if (configure.stderr_bytes_per_second() > 0)
     jobs_->set_stderr_rate(configure.stderr_bytes_per_second());
   leaves_.configure(tree_, directories, configure.leaf_pool());
+  watch_holder();
+}
+
+/// The kernel tells when its last process has gone (leaf_pool.h).
+void Supervisor::watch_holder() {
+  if (holder_) loop_.forget(holder_.get());
+  holder_.reset();
+  auto opened = open_at(AT_FDCWD, tree_ + "/holder/cgroup.events", O_RDONLY);
+  if (!opened) return;  // dead already, or no tree of systemd's
+  holder_ = std::move(*opened);
+  auto watched = loop_.watch(holder_.get(), EPOLLPRI, [this](std::uint32_t) {
+    (void)read_events(holder_.get());
+    leaves_.look_again();
+  });
+  if (!watched) log_line(LogLevel::Error, "%s", watched.error().text().c_str());
+  (void)read_events(holder_.get());  // changes count from here
 }
 
 void Supervisor::on_launch(const Request& request, Fd attached) {

@@ -33,6 +33,8 @@ class Supervisor {
   /// Instead of start(): goes on where the image before this one was.
   Status resume(Journal& journal, Fd state);
   void reap() { jobs_->reap(); }
+  /// Before the end of the process: see Jobs.
+  void clean_up() { jobs_->clean_up(); }
   [[noreturn]] void run();
 
  private:
@@ -50,6 +52,7 @@ class Supervisor {
   void obey(const Request& request, Fd attached);
   void on_configure(const Request& request);
   void apply(const Configure& configure);
+  void watch_holder();
   void on_launch(const Request& request, Fd attached);
   void on_end(const Request& request);
   void on_acknowledge(const Request& request);
@@ -89,6 +92,8 @@ class Supervisor {
   Configure configure_;                      // the last one
   std::map<std::string, ClassRun> classes_;  // empty: not configured
   Fd listener_;
+  MountWatch mounts_;
+  Fd holder_;  // its cgroup.events
   std::uint64_t next_number_ = 1;
   std::uint64_t agent_ = 0;  // its number; 0 = none
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;

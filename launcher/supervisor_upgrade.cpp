@@ -37,7 +37,10 @@ void Supervisor::on_upgrade(std::uint64_t number, std::uint64_t sequence) {
 
 void Supervisor::upgrade() {
   upgrade_checked_ = false;
-  const auto idle = [this] { return jobs_->idle() && leaves_.idle(); };
+  const auto idle = [this] {
+    jobs_->clean_up();  // also of those that end meanwhile
+    return jobs_->idle() && leaves_.idle();
+  };
   if (!loop_.settle(idle, monotonic_now() + kSettlePatience))
     return not_upgraded(Error{ErrorKind::DeadlineExceeded,
                               "launches, ends or removals under way have not come to an end within "
@@ -132,7 +135,8 @@ void Supervisor::restore(const state::Entry& entry) {
     case state::Entry::kJob: return jobs_->restore(entry.job());
     case state::Entry::kDroppedId: return table_.restore_dropped(entry.dropped_id());
     case state::Entry::kReadyLeaf:
-      return leaves_.restore(tree_, Leaf{entry.ready_leaf().path(),
+      // Made for an image that is gone: a trampoline in it has ended with that image's channel.
+      return leaves_.dismiss(tree_, Leaf{entry.ready_leaf().path(),
                                          take_over(entry.ready_leaf().directory())});
     case state::Entry::kConnection: return restore(entry.connection());
     case state::Entry::kJournalEntry: (void)journal_->push(entry.journal_entry()); return;

@@ -30,12 +30,17 @@ class Bench:
         self.launcher = program("tariff-launcher")
         self.process = None
         self.make_tree()
+        # As in the tree of tariff-jobs.service: trampolines wait for jobs only while it lives.
+        self.holder = subprocess.Popen(
+            ["/bin/sleep", "infinity"],
+            preexec_fn=lambda: (self.tree / "holder" / "cgroup.procs").write_text("0"))
 
     def make_tree(self):
         controllers = "+cpu +memory +pids"
         (CGROUP / "cgroup.subtree_control").write_text(controllers)
         self.tree.mkdir()
         (self.tree / "cgroup.subtree_control").write_text(controllers)
+        (self.tree / "holder").mkdir()
         for name, rank, _ in CLASSES:
             directory = self.tree / f"class-{rank}-{name}"
             directory.mkdir()
@@ -102,12 +107,25 @@ class Bench:
     def leaves(self):
         return sorted(str(path.relative_to(self.tree)) for path in self.tree.glob("class-*/j-*"))
 
+    def trampolines(self):
+        """Processes that wait for a job: leaves that were given to none."""
+        waiting = []
+        for leaf in self.tree.glob("class-*/j-*"):
+            try:
+                if "trusted.tariff.job" not in os.listxattr(leaf):
+                    waiting += [int(pid) for pid in (leaf / "cgroup.procs").read_text().split()]
+            except OSError:
+                pass  # removed meanwhile
+        return waiting
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(20)
         subprocess.run([program("tariff-launcher"), "--kill-all", f"--tree={self.tree}"],
                        check=True)
+        self.holder.kill()
+        self.holder.wait()
         for directory in self.tree.glob("*/"):
             directory.rmdir()
         self.tree.rmdir()

@@ -438,6 +438,7 @@ class Requests(LauncherCase):
             self.client.wait_ended(self.job)
 
     def test_launch_beyond_the_class_limit_is_refused_and_leaves_nothing(self):
+        self.bench.configure(self.client, leaf_pool=0)  # one that waits has its process already
         limit = self.bench.tree / "class-1-bulk" / "pids.max"
         limit.write_text("0")
         try:
@@ -446,6 +447,7 @@ class Requests(LauncherCase):
             self.assertEqual(caught.exception.code, "CODE_LAUNCH_FAILED")
         finally:
             limit.write_text("max")
+            self.bench.configure(self.client)
         record = self.client.run(self.job, ["/bin/true"], class_run="bulk")  # the id is free
         self.assertEqual(reason(record), "EXITED")
 

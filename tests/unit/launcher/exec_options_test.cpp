@@ -33,8 +33,7 @@ Parsed parse(std::vector<std::string> arguments) {
 
 const std::vector<std::string> kGood = {
     "tariff-exec", "--uid=2000001", "--gid=2000002", "--policy=fifo", "--priority=20",
-    "--oom-score-adj=-5", "--nofile=256", "--cwd=/tmp", "--status-fd=4", "--ready-fd=3",
-    "--", "/bin/echo", "--uid=0"};
+    "--oom-score-adj=-5", "--nofile=256", "--cwd=/tmp", "--", "/bin/echo", "--uid=0"};
 
 std::vector<std::string> good_with(std::size_t index, std::string word) {
   auto words = kGood;
@@ -54,8 +53,6 @@ TEST_CASE("the trampoline reads all its options and leaves the handler's alone")
   CHECK(parsed.options.oom_score_adj == -5);
   CHECK(parsed.options.nofile == 256);
   CHECK(std::string(parsed.options.cwd) == "/tmp");
-  CHECK(parsed.options.status_fd == 4);
-  CHECK(parsed.options.ready_fd == 3);
 }
 
 TEST_CASE("a job is never root") {
@@ -68,7 +65,7 @@ TEST_CASE("a job is never root") {
 TEST_CASE("the trampoline refuses what it does not understand and names it") {
   const auto word = GENERATE(as<std::string>{}, "--uid", "--uid=", "--uid=12x", "--uid=-1",
                              "--policy=batch", "--priority=0", "--priority=100", "--nofile=0",
-                             "--oom-score-adj=1001", "--status-fd=2", "--cwd=tmp", "--cwd=",
+                             "--oom-score-adj=1001", "--status-fd=4", "--cwd=tmp", "--cwd=",
                              "--other=1", "uid=1");
   const auto parsed = parse(good_with(6, word));
   CHECK_FALSE(parsed.done);
@@ -92,14 +89,10 @@ TEST_CASE("a FIFO job has a priority and another has none") {
 
 TEST_CASE("a handler is an absolute path after --") {
   auto words = kGood;
-  words.resize(10);
+  words.resize(8);
   CHECK(parse(words).wrong == "-- is missing");
   words.push_back("--");
   CHECK(parse(words).wrong == "the handler is missing");
   words.push_back("echo");
   CHECK(parse(words).wrong == "echo");
-}
-
-TEST_CASE("the two descriptors differ") {
-  CHECK(parse(good_with(9, "--ready-fd=4")).wrong == "--ready-fd is --status-fd");
 }
