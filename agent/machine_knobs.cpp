@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "cgroup/parse.h"
+#include "cgroup/possible_cpus.h"
 
 namespace tariff::agent {
 namespace {
@@ -118,15 +119,6 @@ std::optional<int> thread_of(const Knob& knob) {
   return pid;
 }
 
-/// Every CPU that this machine can ever have. A cpuset with tasks in it cannot be emptied again
-/// (ENOSPC, validate_change in kernel/cgroup/cpuset.c; measured on 6.1 and 6.12): systemd would say
-/// that a unit has no AllowedCPUs while the kernel keeps the old ones. So a unit is widened first.
-cgroup::CpuSet possible_cpus() {
-  if (const auto text = read_line("/sys/devices/system/cpu/possible"))
-    if (auto cpus = cgroup::parse_cpu_list(*text)) return std::move(*cpus);
-  return {};
-}
-
 void add_if_readable(HostKnobs& knobs, Knob knob, std::vector<HostKnobs::Reading>& out) {
   if (auto value = knobs.read(knob)) out.push_back({std::move(knob), std::move(*value)});
 }
@@ -198,8 +190,9 @@ Status MachineKnobs::write(const Knob& knob, const std::string& value) {
       return units.set_allowed_cpus(unit, cgroup::cpu_bitmap(allowed));
     });
   };
+  // Else systemd would say that the unit has no AllowedCPUs while the kernel keeps the old ones.
   if (cpus->empty())
-    if (const auto every = possible_cpus(); !every.empty())
+    if (const auto every = cgroup::possible_cpus(); !every.empty())
       if (auto widened = set(every); !widened) return widened;
   return set(*cpus);
 }

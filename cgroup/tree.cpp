@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "cgroup/parse.h"
+#include "cgroup/possible_cpus.h"
 
 namespace tariff::cgroup {
 namespace {
@@ -154,8 +155,9 @@ Status ClassTree::set_cpus(const std::string& name, const CpuSet& cpus) const {
   }
   const auto current = parse_cpu_list(*text, file);
   if (!current) return current.error();
-  if (*current == cpus) return ok();
-  return write_file_at(directory_.get(), file, cpu_list(cpus) + "\n");
+  const CpuSet wanted = cpus.empty() && !current->empty() ? possible_cpus() : cpus;
+  if (*current == wanted) return ok();
+  return write_file_at(directory_.get(), file, cpu_list(wanted) + "\n");
 }
 
 Status ClassTree::set_limits(const std::string& name, const config::PriceClass& price_class,

@@ -155,7 +155,8 @@ class Cpus(unittest.TestCase):
             status = settled("shared")
             self.assertEqual(status["class_cpus"], "0-1")
             self.assertEqual(allowed(), "0-1")
-            wait_until(lambda: not (TREE / "class-1-bulk" / "cpuset.cpus").read_text().strip())
+            effective = TREE / "class-1-bulk" / "cpuset.cpus.effective"
+            wait_until(lambda: effective.read_text().strip() == "0-1", what="CPUs for all")
         settled("reserved")
         self.assertEqual((TREE / "class-1-bulk" / "cpuset.cpus").read_text().strip(), CLASSES)
 
