@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launcher while jobs hog every CPU, and after many jobs: it must go on launching, reaping and
 killing, and keep nothing of what has ended."""
+import contextlib
 import os
 import pathlib
 import statistics
@@ -68,6 +69,14 @@ class Hogged(LoadCase):
             times.append([round((b - a) / 1e6) for a, b in zip(moments, moments[1:])])
         return times
 
+    def namespaces(self):
+        """Mount namespaces that the launcher holds."""
+        count = 0
+        for descriptor in pathlib.Path(f"/proc/{self.bench.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                count += "mnt:" in os.readlink(descriptor)
+        return count
+
     def test_leaves_go_while_jobs_hog(self):
         self.hog("standard", 2 * os.cpu_count())
         started = time.monotonic()
@@ -77,9 +86,7 @@ class Hogged(LoadCase):
         while len(self.bench.leaves()) > 12 + hogs:
             self.assertLess(time.monotonic() - started, SLOW)
             time.sleep(0.1)
-        namespaces = lambda: sum("mnt:" in os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds))
-        fds = f"/proc/{self.bench.process.pid}/fd"
-        while namespaces() > hogs + len(CLASSES):  # a process of each class waits for a job
+        while self.namespaces() > hogs + len(CLASSES):  # a process of each class waits for a job
             self.assertLess(time.monotonic() - started, SLOW)
             time.sleep(0.5)
 

@@ -114,6 +114,8 @@ class LauncherGone(BenchCase):
         for number in range(3):
             client.launch(f"{self.job}-{number}", ["/bin/sh", "-c", "sleep 600 & sleep 600"])
         used = client.run(f"{self.job}-done", ["/bin/true"])
+        while used["leaf"] in self.bench.leaves():  # its removal waits for who waits for its result
+            time.sleep(0.01)
         pids = [client.list()[f"{self.job}-{number}"]["pid"] for number in range(3)]
         self.bench.kill()
         for pid in pids:
