@@ -9,6 +9,7 @@ from lib import (FUNCTIONS, TREE, UNITS, ctl, functions, is_active, job_pids, ma
                  systemctl, wait_until)
 
 SHARE = pathlib.Path("/mnt/share/debs") / os.environ.get("TARIFF_SUITE", "bookworm")
+PACKAGES = ("tariff-bench", "tariff-examples", "tariff")
 BUSY = """
   - {name: package-busy, class: bulk, argv: [/bin/sh, -c, 'i=0; while :; do i=$((i+1)); done']}
   - {name: package-sleep, class: standard, argv: [/bin/sh, -c, 'sleep 60; echo survived']}
@@ -74,14 +75,14 @@ class Package(unittest.TestCase):
                 place(name)
             wait_until(lambda: len(job_pids()) >= 3, what="three jobs")
             pids = job_pids()
-        dpkg("-r", "tariff-examples", "tariff")
+        dpkg("-r", *PACKAGES)
         for pid in pids:
             self.assertFalse(pathlib.Path(f"/proc/{pid}").exists(), f"job {pid} lives on")
         self.assertFalse(TREE.exists(), "the job tree is still there")
         for unit in UNITS:
             self.assertFalse(is_active(unit), unit)
         self.assertTrue(FUNCTIONS.exists(), "removal alone keeps the configuration")
-        dpkg("-P", "tariff-examples", "tariff")
+        dpkg("-P", *PACKAGES)
         for path in ("/etc/tariff", "/run/tariff", "/usr/lib/tariff", "/usr/share/tariff"):
             self.assertFalse(pathlib.Path(path).exists(), path)
         enabled = [str(path) for path in pathlib.Path("/etc/systemd/system").rglob("tariff*")
