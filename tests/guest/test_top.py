@@ -8,7 +8,7 @@ import unittest
 
 from lib import ctl, functions, place, run, systemctl, wait_until
 
-CPUS = (1, 2)
+CPUS = (2,)  # with one, a job of any class starves a terminal: nothing is promised there
 FUNCTIONS = """
   - {name: top-spin, class: bulk, argv: [/bin/sh, -c, 'while :; do :; done']}
   - {name: top-ok, class: critical, argv: [/bin/true]}
