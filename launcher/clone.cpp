@@ -7,15 +7,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cstring>
-
+#include "base/packet.h"
 #include "launcher/exec_job.h"
 #include "launcher/log.h"
 
@@ -270,23 +268,7 @@ Status Cloner::hand_over(const JobStdio& stdio, const std::vector<std::string>& 
                          const std::vector<std::string>& environment) {
   const std::string packet = exec_job_packet(arguments, environment);
   const int attached[] = {stdio.job_stdin.get(), stdio.result.get()};
-  iovec part{const_cast<char*>(packet.data()), packet.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof attached)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof attached);
-  std::memcpy(CMSG_DATA(header), attached, sizeof attached);
-  ssize_t sent = -1;
-  do {
-    sent = ::sendmsg(stdio.status.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return ok();
+  if (send_packet(stdio.status.get(), packet.data(), packet.size(), attached) >= 0) return ok();
   auto failed = errno_error("cannot give the trampoline its job", errno);
   if (errno == EPIPE || errno == ECONNRESET) failed.kind = ErrorKind::Unavailable;
   return failed;
