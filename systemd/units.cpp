@@ -128,8 +128,8 @@ Status Units::start(const std::string& unit) {
   return ok();
 }
 
-Status Units::set_runtime(const std::string& unit, const std::vector<UnitProperty>& properties) {
-  const std::string what = "cannot set properties of " + unit + " through systemd";
+Status Units::set_until_boot(const std::string& unit, const std::string& what,
+                             const std::function<int(sd_bus_message*)>& add) {
   sd_bus_message* raw = nullptr;
   int error = ::sd_bus_message_new_method_call(bus_.get(), &raw, kManager, kManagerPath,
                                                kManagerInterface, "SetUnitProperties");
@@ -137,11 +137,7 @@ Status Units::set_runtime(const std::string& unit, const std::vector<UnitPropert
   const Message call(raw);
   error = ::sd_bus_message_append(raw, "sb", unit.c_str(), /* runtime= */ 1);
   if (error >= 0) error = ::sd_bus_message_open_container(raw, 'a', "(sv)");
-  for (const auto& property : properties) {
-    if (error < 0) break;
-    error = ::sd_bus_message_append(raw, "(sv)", property.name.c_str(), "t",
-                                    property.value.value_or(kInfinity));
-  }
+  if (error >= 0) error = add(raw);
   if (error >= 0) error = ::sd_bus_message_close_container(raw);
   if (error < 0) return bus_failure(what, -error);
 
@@ -149,6 +145,19 @@ Status Units::set_runtime(const std::string& unit, const std::vector<UnitPropert
   error = ::sd_bus_call(bus_.get(), raw, /* usec= */ 0, &reply.raw, nullptr);
   if (error < 0) return bus_failure(what, -error, &reply);
   return ok();
+}
+
+Status Units::set_runtime(const std::string& unit, const std::vector<UnitProperty>& properties) {
+  return set_until_boot(
+      unit, "cannot set properties of " + unit + " through systemd", [&](sd_bus_message* call) {
+        int error = 0;
+        for (const auto& property : properties) {
+          if (error < 0) break;
+          error = ::sd_bus_message_append(call, "(sv)", property.name.c_str(), "t",
+                                          property.value.value_or(kInfinity));
+        }
+        return error;
+      });
 }
 
 Result<std::vector<std::uint8_t>> Units::allowed_cpus(const std::string& unit) {
@@ -172,26 +181,17 @@ Result<std::vector<std::uint8_t>> Units::allowed_cpus(const std::string& unit) {
 }
 
 Status Units::set_allowed_cpus(const std::string& unit, const std::vector<std::uint8_t>& bitmap) {
-  const std::string what = "cannot set AllowedCPUs of " + unit + " through systemd";
-  sd_bus_message* raw = nullptr;
-  int error = ::sd_bus_message_new_method_call(bus_.get(), &raw, kManager, kManagerPath,
-                                               kManagerInterface, "SetUnitProperties");
-  if (error < 0) return bus_failure(what, -error);
-  const Message call(raw);
-  error = ::sd_bus_message_append(raw, "sb", unit.c_str(), /* runtime= */ 1);
-  for (const auto& [type, contents] : {std::pair{'a', "(sv)"}, {'r', "sv"}})
-    if (error >= 0) error = ::sd_bus_message_open_container(raw, type, contents);
-  if (error >= 0) error = ::sd_bus_message_append(raw, "s", "AllowedCPUs");
-  if (error >= 0) error = ::sd_bus_message_open_container(raw, 'v', "ay");
-  if (error >= 0) error = ::sd_bus_message_append_array(raw, 'y', bitmap.data(), bitmap.size());
-  for (int level = 0; level < 3; ++level)
-    if (error >= 0) error = ::sd_bus_message_close_container(raw);
-  if (error < 0) return bus_failure(what, -error);
-
-  BusError reply;
-  error = ::sd_bus_call(bus_.get(), raw, /* usec= */ 0, &reply.raw, nullptr);
-  if (error < 0) return bus_failure(what, -error, &reply);
-  return ok();
+  return set_until_boot(
+      unit, "cannot set AllowedCPUs of " + unit + " through systemd", [&](sd_bus_message* call) {
+        int error = ::sd_bus_message_open_container(call, 'r', "sv");
+        if (error >= 0) error = ::sd_bus_message_append(call, "s", "AllowedCPUs");
+        if (error >= 0) error = ::sd_bus_message_open_container(call, 'v', "ay");
+        if (error >= 0)
+          error = ::sd_bus_message_append_array(call, 'y', bitmap.data(), bitmap.size());
+        for (int level = 0; level < 2; ++level)
+          if (error >= 0) error = ::sd_bus_message_close_container(call);
+        return error;
+      });
 }
 
 }  // namespace tariff::systemd

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "base/result.h"
 
 struct sd_bus;
+struct sd_bus_message;
 
 namespace tariff::systemd {
 
@@ -61,6 +63,10 @@ class Units {
   };
   using Bus = std::unique_ptr<sd_bus, Close>;
   explicit Units(Bus bus) : bus_(std::move(bus)) {}
+  /// SetUnitProperties, with Runtime. `add` appends what the array of (sv) holds and returns as
+  /// sd-bus does; `what` begins the error.
+  Status set_until_boot(const std::string& unit, const std::string& what,
+                        const std::function<int(sd_bus_message*)>& add);
   Bus bus_;
 };
 
