@@ -21,7 +21,10 @@ HOG = "- {name: cpus-hog, class: critical, argv: [/bin/sh, -c, 'while :; do :; d
 def settled(mode):
     """The status once the mode is in effect, on the machine as well."""
     def look():
-        status = ctl("status")
+        try:
+            status = ctl("status")
+        except AssertionError:  # it is being restarted
+            return None
         changes = int(status.get("host_changes", 0))
         right = status.get("cpu_mode") == mode and (changes > 0) == (mode == "reserved")
         return right and json.loads(RECORD.read_text())["mode"] == mode and status

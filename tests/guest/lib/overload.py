@@ -32,13 +32,12 @@ def overload(agent, starved=STARVED):
         try:
             yield ids
         finally:
-            waits = []
-            for job_id in [*hogs, *ids]:
-                agent.cancel(job_id)
-                waits.append((job_id, agent.wait(job_id)))
-            for job_id, answer in waits:
-                answer.result(timeout=300)
-                agent.acknowledge(job_id)
+            jobs = [*hogs, *ids]
+            for job_id in jobs:
+                agent.cancel(job_id).result(timeout=60)
+            for job_id in jobs:
+                agent.wait(job_id).result(timeout=300)
+                agent.acknowledge(job_id).result(timeout=60)
 
 
 def status_by_command():
