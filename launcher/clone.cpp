@@ -31,7 +31,7 @@ constexpr std::size_t kChildStack = 64 << 10;
 
 /// What the child needs, in memory it shares with us until its exec.
 struct ChildPlan {
-  int band = -1;        // where what becomes 0 to 4 and kLeafFd is; -1: the self-test
+  int band = -1;        // where what becomes 0 to 4 is; -1: the self-test
   int procs = -1;       // cgroup.procs of the leaf, if the child moves itself
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
@@ -45,8 +45,6 @@ struct ChildPlan {
   done = done && ::syscall(SYS_close_range, kReservedFds, ~0U, CLOSE_RANGE_UNSHARE) == 0;
   for (int target = 0; done && target <= kStatusFd; ++target)
     done = ::dup2(plan->band + target, target) == target;
-  // Last: it is the first number of some band, perhaps of this one.
-  done = done && ::dup2(plan->band + kBandFds - 1, kLeafFd) == kLeafFd;
   if (done)
     ::syscall(SYS_execveat, kTrampolineFd, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
   plan->error = errno;
@@ -232,8 +230,7 @@ Result<Child> Cloner::clone_into(const Leaf& leaf, const JobStdio& stdio, Tracke
   const Band band;  // 0 and 1 stay /dev/null
   plan.band = band.first();
   if (!band.put(2, stdio.job_stderr.get()) || !band.put(kReadyFd, stdio.job_ready.get()) ||
-      !band.put(kStatusFd, stdio.job_status.get()) ||
-      !band.put(kBandFds - 1, leaf.directory.get()))
+      !band.put(kStatusFd, stdio.job_status.get()))
     return errno_error("cannot place stdio of " + leaf.path, errno);
   plan.arguments = arguments;
   plan.environment = environment;

@@ -3,12 +3,13 @@
 // instruction. The launcher executes it out of a sealed memfd in a leaf, with stdio in place and at
 // the launcher's own priority. First it does all that needs no job, most of which is namespaces and
 // mounts; then it waits for its one job (exec_job.h; most wait long before there is one, see
-// leaf_pool.h), takes every right away, lowers itself to the class and executes the handler. If the
-// launcher goes without a word, so does it. What decides the order:
-//   - Namespaces and mounts come first, at the launcher's priority: they take namespace_sem, and a
-//     starved process that holds it would stop every other launch.
-//   - The class priority comes last of all: what runs before is our code, what runs after is the
-//     handler's, so user code is never above its class.
+// leaf_pool.h), takes every right away and executes the handler. If the launcher goes without a
+// word, so does it. What decides the order:
+//   - Namespaces, mounts and the keyring come first, at the launcher's priority: they take locks of
+//     the whole kernel (namespace_sem, key_construction_mutex), and a starved process that holds
+//     one would stop every other launch.
+//   - The launcher lowers it to its class while it waits (ready_child.h), so what comes after the
+//     job was received runs at the class's priority, and takes no such lock.
 //   - The job's namespaces are handed to the launcher, which drops the last references: else a job
 //     that is preempted while it exits would hold namespace_sem, and the kernel worker that frees
 //     the IPC namespace would run on the job's CPU, starve there behind lower classes, and hold up
@@ -30,16 +31,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <charconv>
 
 #include "base/packet.h"
 #include "launcher/exec_job.h"
 #include "launcher/exec_options.h"
-#include "launcher/job_mark.h"
 #include "launcher/reserved_fds.h"
 
 namespace {
@@ -67,18 +64,6 @@ void send_status(ExecStage stage, int error, int attached_fd = -1) {
 
 void require(bool done, ExecStage stage) {
   if (!done) fail(stage);
-}
-
-/// As long as there is the right to: afterwards only lowering within the same policy is allowed. A
-/// launcher started by hand may be SCHED_OTHER; under its unit nothing is done for SCHED_FIFO.
-void reach_class_policy(const ExecOptions& options) {
-  sched_param now{};
-  ::sched_getparam(0, &now);
-  const bool high_enough = now.sched_priority >= options.priority;
-  if (!options.fifo || (high_enough && !options.round_robin)) return;
-  const sched_param wanted{high_enough ? now.sched_priority : options.priority};
-  require(::sched_setscheduler(0, options.round_robin ? SCHED_RR : SCHED_FIFO, &wanted) == 0,
-          ExecStage::Priority);
 }
 
 bool absent_is_fine() { return errno == ENOENT || errno == EINVAL; }
@@ -111,21 +96,6 @@ void make_private_tree() {
   // RCU grace period, hence for a kworker that hogs starve (measured: 1 s per launch).
   require(::mount("mqueue", "/dev/mqueue", "mqueue", flags, nullptr) == 0 || absent_is_fine(),
           ExecStage::Mounts);
-}
-
-/// Opened before /proc is read-only: looking it up is most of the work.
-int open_oom_score() {
-  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  require(fd >= 0, ExecStage::Limits);
-  return fd;
-}
-
-/// With CAP_SYS_RESOURCE the value also becomes the lowest that the job can choose. Not set before
-/// there is a job: a process that only waits must not be the first that the kernel kills.
-void set_oom_score(int fd, int score) {
-  char text[16];
-  const auto end = std::to_chars(text, text + sizeof text, score).ptr;
-  require(::write(fd, text, static_cast<size_t>(end - text)) > 0, ExecStage::Limits);
 }
 
 void limit(__rlimit_resource resource, rlim_t value) {
@@ -167,7 +137,10 @@ void change_identity(const ExecOptions& options) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};
   require(::syscall(SYS_capset, &header, none) == 0, ExecStage::Identity);
-  // A keyring of its own instead of the launcher's; a kernel may be built without keys.
+}
+
+/// Instead of the launcher's; a kernel may be built without keys. It is root's; the job has it.
+void join_own_keyring() {
   require(::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0 || errno == ENOSYS,
           ExecStage::Identity);
 }
@@ -207,43 +180,29 @@ ExecJob receive_job() {
   return job;
 }
 
-void enter_class(const ExecOptions& options) {
-  const sched_param wanted{options.fifo ? options.priority : 0};
-  const int policy = options.round_robin ? SCHED_RR : options.fifo ? SCHED_FIFO : SCHED_OTHER;
-  require(::sched_setscheduler(0, policy, &wanted) == 0, ExecStage::Priority);
-  // A task that lowers itself is put before all others of its new priority (kernel/sched: who lost
-  // priority is queued at the head), so the last job of a class to come would run first.
-  if (options.fifo) (void)::sched_yield();
-}
-
 }  // namespace
 
 int main() {
   ::prctl(PR_SET_NAME, "tariff-exec");  // else it is called by the number of a descriptor
   inherit_only_own_descriptors();
-  const int oom_score = open_oom_score();
   make_private_tree();
   set_common_limits();
   reset_signals();
   (void)::setsid();  // fails only for a process that leads a group already: same effect for us
+  join_own_keyring();
   drop_capabilities_for_ever();
   require(::setgroups(0, nullptr) == 0, ExecStage::Identity);
   require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ExecStage::Identity);
   send_status(ExecStage::Prepared, 0);
 
   const ExecJob job = receive_job();
-  // From here on the job counts as one that may have run: see lost_jobs.h.
-  require(::fsetxattr(kLeafFd, kTakenXattr, "1", 1, 0) == 0, ExecStage::Options);
   ExecOptions options;
   std::string_view wrong;
   errno = EINVAL;
   require(parse_exec_options(job.argc, job.argv, options, wrong), ExecStage::Options);
-  reach_class_policy(options);
-  set_oom_score(oom_score, options.oom_score_adj);
   if (options.nofile != 0) limit(RLIMIT_NOFILE, options.nofile);
   change_identity(options);
   require(::chdir(options.cwd) == 0, ExecStage::WorkingDirectory);
-  enter_class(options);
   send_status(ExecStage::FirstRan, 0);
   ::execve(options.argv[0], options.argv, job.environment);
   fail(ExecStage::Exec);

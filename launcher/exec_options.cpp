@@ -23,14 +23,7 @@ constexpr std::uint32_t kLargestUid = 0xfffffffeU - 1;  // (uid_t)-1 means "leav
 bool take(std::string_view name, std::string_view text, ExecOptions& out) {
   if (name == "--uid") return number<std::uint32_t>(text, 1, kLargestUid, out.uid);
   if (name == "--gid") return number<std::uint32_t>(text, 1, kLargestUid, out.gid);
-  if (name == "--priority") return number(text, 1, 99, out.priority);
-  if (name == "--oom-score-adj") return number(text, -1000, 1000, out.oom_score_adj);
   if (name == "--nofile") return number<std::uint64_t>(text, 1, UINT64_MAX, out.nofile);
-  if (name == "--policy") {
-    out.round_robin = text == "rr";
-    out.fifo = out.round_robin || text == "fifo";
-    return out.fifo || text == "other";
-  }
   if (name == "--cwd") {
     out.cwd = text.data();
     return !text.empty() && text.front() == '/';
@@ -41,8 +34,6 @@ bool take(std::string_view name, std::string_view text, ExecOptions& out) {
 bool complete(const ExecOptions& options, std::string_view& wrong) {
   if (options.uid == 0) return wrong = "--uid is missing", false;
   if (options.gid == 0) return wrong = "--gid is missing", false;
-  if (options.fifo && options.priority == 0) return wrong = "--priority is missing", false;
-  if (!options.fifo && options.priority != 0) return wrong = "--priority without fifo", false;
   return true;
 }
 
@@ -74,7 +65,6 @@ std::string_view exec_stage_text(ExecStage stage) {
     case ExecStage::Limits: return "set its limits";
     case ExecStage::Identity: return "change to its user";
     case ExecStage::WorkingDirectory: return "change to its working directory";
-    case ExecStage::Priority: return "set its scheduling class";
     case ExecStage::Exec: return "execute";
     case ExecStage::Prepared: return "wait for its job";
   }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the trampoline tariff-exec is told (exec_job.h), and what it says on its channel.
 //
-//   tariff-exec --uid=2000001 --gid=2000001 --policy=fifo --priority=20 --oom-score-adj=300
-//               --nofile=1024 --cwd=/tmp -- /usr/bin/handler arg
+//   tariff-exec --uid=2000001 --gid=2000001 --nofile=1024 --cwd=/tmp -- /usr/bin/handler arg
 //
 // Only the launcher writes such words, so a wrong one is a bug and nobody is asked to repair it:
 // the parser says which option it did not take, and the trampoline exits.
@@ -17,10 +16,6 @@ namespace tariff::launcher {
 struct ExecOptions {
   std::uint32_t uid = 0;       ///< required, never 0: a job is not root
   std::uint32_t gid = 0;       ///< required, never 0
-  bool fifo = false;           ///< --policy=fifo|rr, else other
-  bool round_robin = false;    ///< --policy=rr
-  int priority = 0;            ///< 1..99 with fifo and rr, else absent
-  int oom_score_adj = 0;       ///< -1000..1000
   std::uint64_t nofile = 0;    ///< RLIMIT_NOFILE; 0 leaves it
   const char* cwd = "/";       ///< absolute
   char** argv = nullptr;       ///< the handler's, ends with a null pointer; argv[0] is absolute
@@ -38,9 +33,8 @@ enum class ExecStage : std::uint32_t {
   Limits = 4,
   Identity = 5,
   WorkingDirectory = 6,
-  Priority = 7,
-  Exec = 8,
-  Prepared = 9,      ///< no failure: all is done that needs no job; waits for one
+  Exec = 7,
+  Prepared = 8,      ///< no failure: all is done that needs no job; waits for one
 };
 
 /// One message. Fixed size, host byte order: both ends are of one build.

@@ -166,8 +166,6 @@ void Jobs::on_status(Job& job) {
                                 handlers_fault(status.stage) ? EndReason::ExecFailed
                                                              : EndReason::LaunchFailed,
                                 failure_text(status, job.handler_path));
-    } else if (received->attached) {
-      job.namespaces.push_back(std::move(received->attached));
     }
   }
 }

@@ -10,13 +10,13 @@
 #include <algorithm>
 
 #include "cgroup/boost.h"
-#include "launcher/job_mark.h"
 #include "launcher/log.h"
 #include "launcher/loop.h"
 
 namespace tariff::launcher {
 namespace {
 
+constexpr const char* kJobXattr = "trusted.tariff.job";
 constexpr std::size_t kLongestXattr = 65'536;  // XATTR_SIZE_MAX
 // One turn of a leaf that is being ended: most jobs are dead after 1 to 6 ms.
 constexpr Nanos kTurn = 10'000'000;
@@ -86,10 +86,6 @@ std::string read_job_xattr(const Leaf& leaf) {
   const ssize_t size = ::fgetxattr(leaf.directory.get(), kJobXattr, bytes.data(), bytes.size());
   bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
   return bytes;
-}
-
-bool job_was_taken(const Leaf& leaf) {
-  return ::fgetxattr(leaf.directory.get(), kTakenXattr, nullptr, 0) >= 0;
 }
 
 Result<cgroup::CgroupEvents> read_events(int events_fd) {

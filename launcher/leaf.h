@@ -28,12 +28,10 @@ struct LeafLimits {
 };
 Status set_limits(const Leaf& leaf, const LeafLimits& limits);
 
-/// The job's identity and record as bytes, kept by the kernel with the leaf (job_mark.h). Empty:
-/// the leaf was never given to a job.
+/// The job's identity and record as bytes, kept by the kernel with the leaf when the launcher dies:
+/// an extended attribute that only root reads and writes. Empty: the leaf was never given to a job.
 Status write_job_xattr(const Leaf& leaf, const std::string& bytes);
 std::string read_job_xattr(const Leaf& leaf);
-/// Its trampoline has it.
-bool job_was_taken(const Leaf& leaf);
 
 /// cgroup.events through a descriptor opened on it. Does not block: also on the main thread.
 Result<cgroup::CgroupEvents> read_events(int events_fd);

@@ -25,8 +25,10 @@ constexpr timespec kRemovalPause{0, 5'000'000};
 constexpr std::size_t kLeavesPerChild = 4;
 // After the host's last mount: a boot or a container makes many in a row.
 constexpr Nanos kQuietMounts = 1'000'000'000;
-// Of a trampoline that prepares itself. It runs above all jobs.
+// Of a trampoline that prepares itself. It runs above all jobs. One that a launch waits for may
+// share the machine with a burst of others.
 constexpr Nanos kPatience = 2'000'000'000;
+constexpr Nanos kPatienceOfLaunch = 15'000'000'000;
 
 void sleep_until(Nanos moment) {
   const timespec at{moment / 1'000'000'000, moment % 1'000'000'000};
@@ -149,8 +151,14 @@ Result<ReadyChild> LeafPool::take(const std::string& directory) {
   if (!leaf) return std::move(leaf).error();
   const auto shared = std::make_shared<const Leaf>(std::move(*leaf));
   auto started = start_trampoline(cloner_, shared, Cloner::Tracked::Yes);
-  if (!started) remove(shared, [] {});
-  return started;
+  if (!started) return remove(shared, [] {}), std::move(started).error();
+  auto prepared = await_prepared(*started, kPatienceOfLaunch);
+  if (prepared) return started;
+  const pid_t pid = started->child.pid;
+  started->stdio = {};  // it ends with its channel
+  cloner_.settled(pid);
+  remove(shared, [] {});
+  return std::move(prepared).error();
 }
 
 Result<Leaf> LeafPool::take_leaf(const std::string& directory) {

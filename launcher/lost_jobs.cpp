@@ -59,13 +59,8 @@ void end_lost_jobs(const std::string& tree, JobTable& table, Jobs& jobs, LeafPoo
     Record marked;
     const bool known = !bytes.empty() && marked.ParseFromString(bytes) &&
                        valid_job_id(marked.id()) && table.find(marked.id()) == nullptr;
-    bool populated = is_populated(leaf);
-    // A trampoline may be about to take its job: what it has done is judged when it is dead.
-    if (populated && !(known && job_was_taken(leaf))) {
-      const auto killed = kill_all(leaf, kUnknownPatience);
-      populated = !killed || !*killed;
-    }
-    if (!known || (!populated && !job_was_taken(leaf))) {
+    if (!known) {  // its trampoline, if there is one, has seen its channel close
+      if (is_populated(leaf)) (void)kill_all(leaf, kUnknownPatience);
       remove(leaves, std::move(leaf));
       ++removed;
       continue;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a dead launcher left in the job tree. Its jobs cannot be gone on with: their exit status
 // goes to nobody and their result died with it. So they are ended, and each has a defined fate:
-//   leaf without a job's mark                 made ahead: removed
-//   marked, its trampoline did not take it    the handler never ran: forgotten, may be repeated
-//   marked, else                              killed; ends as LAUNCHER_LOST, usage is kept
+//   leaf without a job's mark    the handler never ran: removed; the job, if there was one, is
+//                                forgotten and may be repeated
+//   marked                       it may have run: killed; ends as LAUNCHER_LOST, usage is kept
+// The mark is the last thing before the trampoline gets the job (running_job.cpp).
 // "class-*/j-*" below the tree are leaves; everything else there belongs to others.
 // May block; called at the start, and when the tree changes.
 #pragma once

@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -24,6 +27,9 @@ Result<ReadyChild> start_trampoline(Cloner& cloner, SharedLeaf leaf, Cloner::Tra
   auto cloned = cloner.clone_into(*ready.leaf, ready.stdio, tracked);
   if (!cloned) return std::move(cloned).error();
   ready.child = std::move(*cloned);
+  auto score = open_at(AT_FDCWD, "/proc/" + std::to_string(ready.child.pid) + "/oom_score_adj",
+                       O_WRONLY);
+  if (score) ready.oom_score = std::move(*score);  // else it has died: await_prepared() says so
   ready.stdio.job_stderr.reset();
   ready.stdio.job_ready.reset();
   ready.stdio.job_status.reset();
@@ -53,6 +59,25 @@ Status await_prepared(ReadyChild& ready, Nanos patience) {
     if (status.stage == ExecStage::Prepared) return ok();
     ready.namespaces.push_back(std::move(received->attached));
   }
+}
+
+Status enter_class(const ReadyChild& ready, const ClassRun& run) {
+  const auto failed = [&](const char* what) {
+    auto error = errno_error(std::string("cannot set the ") + what + " of a trampoline in " +
+                             ready.leaf->path, errno);
+    if (errno == ESRCH) error.kind = ErrorKind::Unavailable;
+    return error;
+  };
+  // It may have died before it was tracked, and its number be somebody else's by now.
+  if (::syscall(SYS_pidfd_send_signal, ready.child.pidfd.get(), 0, nullptr, 0) < 0)
+    return failed("class");
+  // Written with CAP_SYS_RESOURCE it is also the lowest that the job can choose.
+  const std::string score = std::to_string(run.oom_score_adj);
+  if (::write(ready.oom_score.get(), score.data(), score.size()) < 0) return failed("OOM score");
+  const int policy = run.round_robin ? SCHED_RR : run.fifo ? SCHED_FIFO : SCHED_OTHER;
+  const sched_param priority{run.fifo ? run.priority : 0};
+  if (::sched_setscheduler(ready.child.pid, policy, &priority) < 0) return failed("priority");
+  return ok();
 }
 
 }  // namespace tariff::launcher

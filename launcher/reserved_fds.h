@@ -8,11 +8,9 @@ namespace tariff::launcher {
 /// 0..4 become the job's: stdin, stdout, stderr, the marker, the trampoline's channel.
 constexpr int kReadyFd = 3;
 constexpr int kStatusFd = 4;
-/// 5 is the trampoline, then a band of six for each of eight threads that clone.
+/// 5 is the trampoline, then a band of five for each of eight threads that clone.
 constexpr int kTrampolineFd = kStatusFd + 1;
-/// In a trampoline, the directory of its leaf; closed, as 4 is, by the exec.
-constexpr int kLeafFd = kTrampolineFd + 1;
-constexpr int kBandFds = 6;
+constexpr int kBandFds = kStatusFd + 1;
 constexpr int kBands = 8;
 constexpr int kReservedFds = kTrampolineFd + 1 + kBands * kBandFds;
 

@@ -12,18 +12,14 @@ namespace {
 // More than can have waited in vain.
 constexpr int kAttempts = 300;
 
-std::vector<std::string> trampoline_arguments(const Handler& handler, const ClassRun& run,
-                                              std::uint32_t uid) {
+std::vector<std::string> trampoline_arguments(const Handler& handler, std::uint32_t uid) {
   std::vector<std::string> words = {
       "tariff-exec",
       "--uid=" + std::to_string(uid),
       "--gid=" + std::to_string(uid),
-      "--oom-score-adj=" + std::to_string(run.oom_score_adj),
       "--nofile=" + std::to_string(handler.nofile),
       "--cwd=" + handler.working_directory,
-      run.round_robin ? "--policy=rr" : run.fifo ? "--policy=fifo" : "--policy=other"};
-  if (run.fifo) words.push_back("--priority=" + std::to_string(run.priority));
-  words.push_back("--");
+      "--"};
   words.insert(words.end(), handler.argv.begin(), handler.argv.end());
   return words;
 }
@@ -35,7 +31,7 @@ void Jobs::Prepared::launch(Cloner& cloner, LeafPool& leaves) {
     auto taken = leaves.take(run.directory);
     if (!taken) return failed.emplace(std::move(taken).error()), void();
     ready = std::move(*taken);
-    auto done = mark_leaf();
+    auto done = set_limits(*ready.leaf, {record.spec.memory_max, handler.pids_max});
     if (done) done = hand_over(cloner);
     if (done) return;
     // Ends with its channel, if it has not ended already.
@@ -49,13 +45,10 @@ void Jobs::Prepared::launch(Cloner& cloner, LeafPool& leaves) {
 }
 
 Status Jobs::Prepared::mark_leaf() {
-  const SharedLeaf& leaf = ready.leaf;
-  auto limited = set_limits(*leaf, {record.spec.memory_max, handler.pids_max});
-  if (!limited) return limited;
-  record.leaf = leaf->path;
+  record.leaf = ready.leaf->path;
   Record marked;
   fill(marked, record);
-  return write_job_xattr(*leaf, marked.SerializeAsString());
+  return write_job_xattr(*ready.leaf, marked.SerializeAsString());
 }
 
 Status Jobs::Prepared::hand_over(Cloner& cloner) {
@@ -68,8 +61,12 @@ Status Jobs::Prepared::hand_over(Cloner& cloner) {
   crash_point("launcher.before_clone");
   if (!ready.tracked) cloner.track(ready.child.pid);
   ready.tracked = true;
+  auto entered = enter_class(ready, run);
+  if (!entered) return entered;
+  auto marked = mark_leaf();  // from here on it counts as one that may have run (lost_jobs.h)
+  if (!marked) return marked;
   launched = monotonic_now();  // before: the child may well get further than we do meanwhile
-  auto given = Cloner::hand_over(ready.stdio, trampoline_arguments(handler, run, record.uid),
+  auto given = Cloner::hand_over(ready.stdio, trampoline_arguments(handler, record.uid),
                                  handler.env);
   if (!given) return given;
   crash_point("launcher.after_clone");

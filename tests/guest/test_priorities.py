@@ -205,11 +205,5 @@ class OrderWithinAClass(unittest.TestCase):
             self.assertEqual(self.order("first", "equal"), [0, 1])
 
 
-# On one CPU others of our own come between a trampoline's lowering itself and its going to the tail:
-# a burst is then served last come, first served (docs/architecture.md, Order within a class).
-if os.cpu_count() == 1:
-    del OrderWithinAClass
-
-
 if __name__ == "__main__":
     unittest.main()

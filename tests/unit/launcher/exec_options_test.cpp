@@ -32,8 +32,8 @@ Parsed parse(std::vector<std::string> arguments) {
 }
 
 const std::vector<std::string> kGood = {
-    "tariff-exec", "--uid=2000001", "--gid=2000002", "--policy=fifo", "--priority=20",
-    "--oom-score-adj=-5", "--nofile=256", "--cwd=/tmp", "--", "/bin/echo", "--uid=0"};
+    "tariff-exec", "--uid=2000001", "--gid=2000002", "--nofile=256", "--cwd=/tmp",
+    "--", "/bin/echo", "--uid=0"};
 
 std::vector<std::string> good_with(std::size_t index, std::string word) {
   auto words = kGood;
@@ -48,9 +48,6 @@ TEST_CASE("the trampoline reads all its options and leaves the handler's alone")
   REQUIRE(parsed.done);
   CHECK(parsed.options.uid == 2000001);
   CHECK(parsed.options.gid == 2000002);
-  CHECK(parsed.options.fifo);
-  CHECK(parsed.options.priority == 20);
-  CHECK(parsed.options.oom_score_adj == -5);
   CHECK(parsed.options.nofile == 256);
   CHECK(std::string(parsed.options.cwd) == "/tmp");
 }
@@ -58,38 +55,23 @@ TEST_CASE("the trampoline reads all its options and leaves the handler's alone")
 TEST_CASE("a job is never root") {
   CHECK(parse(good_with(1, "--uid=0")).wrong == "--uid=0");
   CHECK(parse(good_with(2, "--gid=0")).wrong == "--gid=0");
-  CHECK(parse(good_with(1, "--oom-score-adj=0")).wrong == "--uid is missing");
+  CHECK(parse(good_with(1, "--nofile=1")).wrong == "--uid is missing");
+  CHECK(parse(good_with(2, "--nofile=1")).wrong == "--gid is missing");
   CHECK(parse(good_with(1, "--uid=4294967295")).wrong == "--uid=4294967295");
 }
 
 TEST_CASE("the trampoline refuses what it does not understand and names it") {
   const auto word = GENERATE(as<std::string>{}, "--uid", "--uid=", "--uid=12x", "--uid=-1",
-                             "--policy=batch", "--priority=0", "--priority=100", "--nofile=0",
-                             "--oom-score-adj=1001", "--status-fd=4", "--cwd=tmp", "--cwd=",
-                             "--other=1", "uid=1");
-  const auto parsed = parse(good_with(6, word));
+                             "--nofile=0", "--policy=fifo", "--status-fd=4", "--cwd=tmp",
+                             "--cwd=", "--other=1", "uid=1");
+  const auto parsed = parse(good_with(3, word));
   CHECK_FALSE(parsed.done);
   CHECK(parsed.wrong == word);
 }
 
-TEST_CASE("round robin is real-time, too") {
-  const auto parsed = parse(good_with(3, "--policy=rr"));
-  CHECK(parsed.options.fifo);
-  CHECK(parsed.options.round_robin);
-  CHECK_FALSE(parse(good_with(3, "--policy=fifo")).options.round_robin);
-}
-
-TEST_CASE("a FIFO job has a priority and another has none") {
-  CHECK(parse(good_with(4, "--oom-score-adj=0")).wrong == "--priority is missing");
-  CHECK(parse(good_with(3, "--policy=other")).wrong == "--priority without fifo");
-  auto words = good_with(3, "--policy=other");
-  words.erase(words.begin() + 4);
-  CHECK(parse(words).done);
-}
-
 TEST_CASE("a handler is an absolute path after --") {
   auto words = kGood;
-  words.resize(8);
+  words.resize(5);
   CHECK(parse(words).wrong == "-- is missing");
   words.push_back("--");
   CHECK(parse(words).wrong == "the handler is missing");
