@@ -22,22 +22,38 @@ ABOVE_JOBS = 57  # FIFO; agent and launcher are above
 
 
 @contextlib.contextmanager
-def overload(agent, starved=STARVED):
+def above_jobs():
+    """This thread, and those that it starts, do not starve with the rest of the machine."""
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ABOVE_JOBS))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@contextlib.contextmanager
+def overload(starved=STARVED):
     """The jobs that starve, by id; everything has ended when it is left."""
     with functions("overload", FUNCTIONS):
-        ids = [agent.place("over-starved") for _ in range(starved)]
-        hogs = [agent.place("over-bomb")]
-        hogs += [agent.place("over-top") for _ in range(2 * os.cpu_count())]
+        with above_jobs():  # on one CPU a client of ordinary priority takes a second for each job
+            agent = Agent()
+            ids = [agent.place("over-starved") for _ in range(starved)]
+            hogs = [agent.place("over-bomb")]
+            hogs += [agent.place("over-top") for _ in range(2 * os.cpu_count())]
         time.sleep(5)  # until the bomb has filled its cgroup and the hogs have taken over
         try:
             yield ids
         finally:
-            jobs = [*hogs, *ids]
-            for job_id in jobs:
-                agent.cancel(job_id).result(timeout=60)
-            for job_id in jobs:
-                agent.wait(job_id).result(timeout=300)
-                agent.acknowledge(job_id).result(timeout=60)
+            with above_jobs():
+                end_all(agent, [*hogs, *ids])
+
+
+def end_all(agent, jobs):
+    for job_id in jobs:
+        agent.cancel(job_id).result(timeout=60)
+    for job_id in jobs:
+        agent.wait(job_id).result(timeout=300)
+        agent.acknowledge(job_id).result(timeout=60)
 
 
 def status_by_command():
@@ -56,12 +72,9 @@ def status_by_connection(agent):
 def cancel(agent, job_id):
     """Seconds from before the call is sent to when the end was known, by the launcher's clock. The
     sender outranks the jobs: what is measured begins when the call is received."""
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(ABOVE_JOBS))
-    try:
+    with above_jobs():
         sent = time.time()
         agent.cancel(job_id)
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     job = job_of(agent.wait(job_id).result())
     return job.accepted_unix + job.ended - sent
 
@@ -69,7 +82,7 @@ def cancel(agent, job_id):
 def measure(starved=STARVED, times=TIMES):
     agent = Agent()
     figures = {}
-    with overload(agent, starved) as ids:
+    with overload(starved) as ids:
         # Across the list: the first to arrive is the next to run, the last would run in hours.
         chosen = ids[::max(1, len(ids) // times)][:times]
         figures["status_command_s"] = [status_by_command() for _ in range(times)]
