@@ -14,8 +14,11 @@ RECORD = pathlib.Path("/run/tariff/host-changes.json")
 class OneCpu(unittest.TestCase):
     def test_it_is_shared_and_nothing_of_the_machine_is_changed(self):
         # A test before this one may have kept the agent from writing its record; it asks again.
-        wait_until(lambda: RECORD.exists() and not ctl("status").get("warnings"), timeout=90,
-                   what="a status without warnings")
+        try:
+            wait_until(lambda: RECORD.exists() and not ctl("status").get("warnings"), timeout=90,
+                       what="a status without warnings")
+        except AssertionError as problem:
+            self.fail(f"{problem}: {ctl('status').get('warnings')}")
         status = ctl("status")
         self.assertEqual(status["cpu_mode"], "shared")
         self.assertIn("only 1 CPU online", status["cpu_reason"])

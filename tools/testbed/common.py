@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -59,16 +60,28 @@ def need_root(what):
 def run(argv, log=None, show=None, **options):
     """Runs a program to its end. A failure shows what it said last, or what matches show first."""
     if log is None:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, **options)
-        if done.returncode != 0:
-            raise ToolError(f"{argv[0]} ended with status {done.returncode}")
+        status = run_whole(argv, **options)
+        if status != 0:
+            raise ToolError(f"{argv[0]} ended with status {status}")
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as out:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **options)
-    if done.returncode != 0:
+        status = run_whole(argv, stdout=out, stderr=out, **options)
+    if status != 0:
         said = matching(log, show) or tail(log)
-        raise ToolError(f"{argv[0]} ended with status {done.returncode}; log {log}:\n{said}")
+        raise ToolError(f"{argv[0]} ended with status {status}; log {log}:\n{said}")
+
+
+def run_whole(argv, **options):
+    """Runs a program in a session of its own, which ends with us: a package build that went on
+    alone would write into the next one's."""
+    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    try:
+        return program.wait()
+    except BaseException:
+        os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+        raise
 
 
 def tail(path, lines=40):
