@@ -79,6 +79,8 @@ class ReadOnlyRun(Disk):
             self.check()
         finally:
             run("umount", "--lazy", "/run")  # --recursive would take the /run below it, too
+            # Started meanwhile, the agent keeps what it saw: the mounts in its namespace hold it.
+            systemctl("restart", "tariffd.service")
         pathlib.Path("/run/tariff/x").touch()
         pathlib.Path("/run/tariff/x").unlink()
 
