@@ -161,6 +161,8 @@ class OrderWithinAClass(unittest.TestCase):
 
     def test_arrival_order_and_who_blocks_goes_last(self):
         with self.define("standard"):
+            # Its programs are read from disk once: who waits for a disk blocks, and goes last.
+            run("tariffctl", "run", "order-equal-standard", "--payload", "")
             order = self.order("first", "blocks", "equal", "equal", "equal")
             wait = next(row for row in ctl("status")["classes"] if row["name"] == "standard")
         self.assertEqual(order, [0, 2, 3, 4, 1])
