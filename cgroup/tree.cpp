@@ -16,6 +16,7 @@
 
 #include "cgroup/parse.h"
 #include "cgroup/possible_cpus.h"
+#include "cgroup/zero_pages.h"
 
 namespace tariff::cgroup {
 namespace {
@@ -84,6 +85,7 @@ Result<ClassTree> ClassTree::open(std::string path) {
                    "the " + std::string(needed) + " controller is not enabled below " + path,
                    "the holder enables what systemd delegates: see journalctl -u tariff-jobs"};
   if (const int code = ::cgroup_init(); code != 0) return library_error("starting libcgroup", code);
+  give_back_zero_pages(reinterpret_cast<const void*>(&::cgroup_init));  // the library is ours alone
   ClassTree tree(std::move(path), std::move(*directory));
   tree.has_weight_ = contains(controllers, "cpu");
   return tree;
