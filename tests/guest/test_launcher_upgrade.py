@@ -121,7 +121,8 @@ class KeepsEverything(UpgradeCase):
             kinds = []
             for fd in os.listdir(folder):
                 try:
-                    kinds.append(re.sub(":.*|/class-.*", "", os.readlink(f"{folder}/{fd}")))
+                    kinds.append(re.sub(r":.*|/class-.*|(?<=^/proc/)\d+", "",
+                                        os.readlink(f"{folder}/{fd}")))
                 except FileNotFoundError:
                     pass
             return sorted(kinds)
