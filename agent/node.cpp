@@ -2,6 +2,7 @@
 #include "agent/node.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +87,7 @@ Node::Node(asio::io_context& io, NodeOptions options, Settings settings)
 
 asio::awaitable<int> Node::run() {
   using namespace asio::experimental::awaitable_operators;
+  (void)::malloc_trim(0);  // what reading the configuration left; once locked it would stay
   if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
     log(LogLevel::Warning, errno_error("cannot lock the agent in memory", errno).text());
   if (auto opened = co_await open_tree(); !opened)
