@@ -2,55 +2,19 @@
 #include "cgroup/parse.h"
 
 #include <array>
-#include <charconv>
 #include <limits>
 #include <utility>
 
+#include "base/text.h"
+
 namespace tariff::cgroup {
 namespace {
-
-/// Cuts the text up to the first `separator` off the front of `rest` and returns it.
-std::string_view take(std::string_view& rest, char separator) {
-  const auto end = rest.find(separator);
-  const auto head = rest.substr(0, end);
-  rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-  return head;
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\n") - first + 1);
-}
-
-/// The whole of `text` as a number; "12abc", "" and "-1" are none.
-template <typename T>
-std::optional<T> whole_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 std::optional<Microseconds> whole_microseconds(std::string_view text) {
   const auto value = whole_number<std::uint64_t>(text);
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (!value || *value > kMost) return std::nullopt;
   return Microseconds(static_cast<std::int64_t>(*value));
-}
-
-/// An excerpt for an error text: short, printable and quoted.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kMost = 60;
-  std::string out = "'";
-  for (const char c : text.substr(0, kMost)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out + (text.size() > kMost ? "...'" : "'");
-}
-
-Error garbage(std::string_view file, std::string_view line, std::string_view why) {
-  return Error{ErrorKind::InvalidArgument,
-               "cannot read " + std::string(file) + ": " + std::string(why) + " in " + quoted(line),
-               {}};
 }
 
 /// Calls handle(key, value) for each "key value" line. handle returns false for a bad value.
