@@ -2,6 +2,7 @@
 tariff_unit_test(base tariff_base)
 tariff_unit_test(agent tariff_agent)
 tariff_unit_test(cgroup policy tariff_cgroup tariff_boost)
+tariff_unit_test(swap policy)
 tariff_unit_test(ipc tariff_ipc tariff_ttrpc_proto tariff_api_proto policy)
 target_compile_definitions(test-ipc PRIVATE TARIFF_SOURCE_DIRECTORY="${CMAKE_SOURCE_DIR}")
 tariff_unit_test(ctl tariff_ctl_view)
