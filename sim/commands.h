@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tariff-sim's commands do, once the command line is read. Standard output is a function of
+// arguments and seed; times and progress go to standard error.
+// Threading: main's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/batch.h"
+
+namespace tariff::sim {
+
+struct CommandLine {
+  std::string profile = "author";
+  std::string other;                   ///< compare: the second one
+  std::string experiment;              ///< empty: all of the profile
+  std::vector<std::string> settings;   ///< --set
+  std::vector<std::string> over;       ///< sweep: key=value,value
+  int seeds = 1;
+  std::optional<std::uint64_t> seed;
+  int threads = 1;
+  std::string out;                     ///< directory; empty: no files
+  bool report = true;
+  bool jobs_csv = false;
+};
+
+Status run_figure(const CommandLine& line, const std::string& figure);
+Status run_profile(const CommandLine& line);
+Status run_sweep(const CommandLine& line);
+Status run_compare(const CommandLine& line);
+
+}  // namespace tariff::sim
