@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tenant's monthly budget, and what is done when it is spent too quickly: a bug or an attack must
-// not cost more than was meant, by much (the paper, 3.1). No guarantee to the cent: what runs is not
-// stopped, so a tenant can overshoot by what its running jobs still use, and by what was not
+// not cost more than was meant, by much (the paper, 3.1). No guarantee to the cent: what runs is
+// not stopped, so a tenant can overshoot by what its running jobs still use, and by what was not
 // reported yet.
 //
 //   pace = budget x elapsed share of the month x burst factor, never more than the budget
 //
-// Beyond the pace it gets worse in steps, one for each `step` of the pace overspent. With n classes:
-//   step 1 .. n-1     jobs of the lowest so many classes and the next are demoted to the cheapest
-//   step n .. 2n-1    jobs of the lowest so many classes are throttled (not accepted), the top class
-//                     last
-// Once the whole budget is spent all but the top class are throttled, and the top class one `step` of
-// the budget later: that bounds the overshoot.
+// Beyond the pace it gets worse in steps, one for each `step` of the pace overspent; n classes:
+//   step 1 .. n-1    jobs of the lowest so many classes and the next are demoted to the cheapest
+//   step n .. 2n-1   jobs of the lowest so many classes are throttled (not accepted), the top last
+// Once the whole budget is spent all but the top class are throttled, and the top class one `step`
+// of the budget later: that bounds the overshoot.
 // Units: Cost (base/money.h). Threading: plain values.
 #pragma once
 
@@ -26,7 +25,8 @@ struct BudgetSettings {
   Cost monthly;
   /// How much faster than evenly a tenant may spend: 2 lets one day cost two days' share.
   double burst = 2.0;
-  /// Of the month that counts as elapsed at least: nobody is demoted in the first minute of a month.
+  /// Of the month that counts as elapsed at least: nobody is demoted in the first minute of a
+  /// month.
   double least_share = 1.0 / 30;
   double step = 0.05;  ///< of the pace
 };

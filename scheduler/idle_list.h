@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A shard's idle list: the machines that said they have memory to spare, so that a job can be placed
-// without asking anybody. The paper's section 3.2; join-idle-queue by memory.
+// A shard's idle list: the machines that said they have memory to spare, so that a job can be
+// placed without asking anybody. The paper's section 3.2; join-idle-queue by memory.
 //
 // A machine is on it once, with its last report. Using an entry adjusts it at once (one job more,
 // so much memory less): two placements in a row do not herd onto one machine. An entry is dropped

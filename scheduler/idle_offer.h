@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine's side of the idle list: when it enters one, tells it news, and leaves. The agent asks
-// with every look at its memory.
+// The machine's side of the idle list: when it enters one, tells it news, and leaves. The agent
+// asks with every look at its memory.
 //
 //   enter   its memory utilisation is low (below `enter_below`), and it has few enough jobs
 //   update  free memory changed significantly since what it told last
@@ -36,24 +36,9 @@ struct OfferState {
 };
 
 /// What to tell now; the caller applies it with told().
-inline Offer what_to_offer(const MachineReport& report, const OfferState& state, Time now,
-                           const OfferSettings& settings) {
-  const auto total = static_cast<double>(report.total);
-  const double used = total - static_cast<double>(report.free);
-  const bool few_jobs = !settings.most_jobs || report.jobs.total() <= *settings.most_jobs;
-  if (!state.offered)
-    return few_jobs && used < settings.enter_below * total ? Offer::Enter : Offer::Nothing;
-  if (!few_jobs || used > settings.leave_above * total) return Offer::Leave;
-  const Bytes change = report.free > state.told_free ? report.free - state.told_free
-                                                     : state.told_free - report.free;
-  const bool news = static_cast<double>(change) >= settings.significant * total ||
-                    (settings.refresh && now - state.told_at >= *settings.refresh);
-  return news ? Offer::Update : Offer::Nothing;
-}
+Offer what_to_offer(const MachineReport& report, const OfferState& state, Time now,
+                    const OfferSettings& settings);
 
-inline void told(OfferState& state, Offer offer, const MachineReport& report, Time now) {
-  if (offer == Offer::Nothing) return;
-  state = {offer != Offer::Leave, report.free, report.jobs.total(), now};
-}
+void told(OfferState& state, Offer offer, const MachineReport& report, Time now);
 
 }  // namespace tariff::scheduler

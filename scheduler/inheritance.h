@@ -4,9 +4,9 @@
 // callees that are queued or running already, when their caller is raised or when a further caller
 // begins to wait for them.
 //
-// A class is never lowered again: work that was done for a caller is billed to it, and who has begun
-// at a priority ends at it. Callers form a graph without bound; a cycle is harmless, since a rank
-// only grows.
+// A class is never lowered again: work that was done for a caller is billed to it, and who has
+// begun at a priority ends at it. Callers form a graph without bound; a cycle is harmless, since a
+// rank only grows.
 // Costs: O(descendants raised). Threading: plain value.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The power of k choices: look at k of n at random, take the least loaded. For machines (fewest
-// jobs) and for shards (fewest entries in the idle list). The k are different ones; among equals the
-// first looked at wins, and their order is random.
+// jobs) and for shards (fewest entries in the idle list). The k are different ones; among equals
+// the first looked at wins, and their order is random.
 // Cost: O(k^2) for k up to about 10, without memory of its own: a set would be slower.
 // Threading: pure functions; the generator is the caller's.
 #pragma once
@@ -16,22 +16,7 @@ namespace tariff::scheduler {
 
 /// Fills `out` with k different numbers below n in random order; all n, from a random one on, if k
 /// is not smaller.
-inline void sample(std::uint32_t n, std::uint32_t k, Random& random,
-                   std::vector<std::uint32_t>& out) {
-  out.clear();
-  if (n == 0) return;
-  if (k >= n) {
-    const std::uint32_t first = random.below(n);
-    for (std::uint32_t i = 0; i < n; ++i) out.push_back(first + i < n ? first + i : first + i - n);
-    return;
-  }
-  while (out.size() < k) {
-    const std::uint32_t candidate = random.below(n);
-    bool known = false;
-    for (const auto other : out) known = known || other == candidate;
-    if (!known) out.push_back(candidate);
-  }
-}
+void sample(std::uint32_t n, std::uint32_t k, Random& random, std::vector<std::uint32_t>& out);
 
 /// The element of `candidates` for which load(candidate) is smallest, the first among equals.
 /// Requires: not empty.

@@ -22,7 +22,8 @@ using Time = std::chrono::nanoseconds;  ///< since any fixed moment
 using MachineId = std::uint32_t;        ///< index into the shard's list of machines
 using JobId = std::uint64_t;
 
-/// FIFO priorities 10..39 hold 15 classes that are 2 apart (config/schema.h FifoBands); 16 is round.
+/// FIFO priorities 10..39 hold 15 classes that are 2 apart (config/schema.h FifoBands); 16 is
+/// round.
 constexpr int kMostClasses = 16;
 
 constexpr std::size_t index_of(int rank) { return static_cast<std::size_t>(rank) - 1; }
@@ -48,8 +49,8 @@ class JobsByClass {
   bool operator==(const JobsByClass&) const = default;
 
  private:
+  std::uint32_t total_ = 0;  // first: it is what most looks read
   std::array<std::uint32_t, kMostClasses> by_class_{};
-  std::uint32_t total_ = 0;
 };
 
 /// Which jobs count when machines are compared.
@@ -83,16 +84,8 @@ struct RefusalLimits {
 };
 
 /// Empty: it takes a job of that rank.
-inline std::optional<Refusal> refuses(const MachineReport& report, int rank,
-                                      const RefusalLimits& limits) {
-  if (limits.max_jobs_per_class && report.jobs.of(rank) >= *limits.max_jobs_per_class)
-    return Refusal::TooManyJobs;
-  if (report.suffers && *report.suffers >= rank) return Refusal::Pressure;
-  return std::nullopt;
-}
+std::optional<Refusal> refuses(const MachineReport& report, int rank, const RefusalLimits& limits);
 
-inline std::string_view word(Refusal refusal) {
-  return refusal == Refusal::TooManyJobs ? "too many jobs of its class" : "memory pressure";
-}
+std::string_view word(Refusal refusal);
 
 }  // namespace tariff::scheduler

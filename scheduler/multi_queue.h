@@ -3,11 +3,11 @@
 // says whose turn it is.
 //
 //   Product  largest price x time waited (default). It keeps the paper's intent: the high class
-//            waits less, the low class is placed after a while. What it promises: while a job waits,
-//            nobody goes before it who has waited less than its price / theirs of its own wait. So
-//            it waits at most 6.7 times (2.0 / 0.3) as long as those who pass it. It promises no
-//            bound in time: where higher classes alone arrive for ever faster than decisions are
-//            made, every wait grows, in that proportion; max_wait is the bound then.
+//            waits less, the low class is placed after a while. What it promises: while a job
+//            waits, nobody goes before it who has waited less than its price / theirs of its own
+//            wait. So it waits at most 6.7 times (2.0 / 0.3) as long as those who pass it. It
+//            promises no bound in time: where higher classes alone arrive for ever faster than
+//            decisions are made, every wait grows, in that proportion; max_wait is the bound then.
 //   Ratio    smallest time waited / price: "the ratio of class to time in the queue" taken
 //            literally, as the author's simulator does it. It ages backwards: who has waited long
 //            is put off, and the newest of a high class goes first.

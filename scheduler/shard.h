@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One shard of the global scheduler: from a queue of jobs and an idle list to "this job goes to that
-// machine". It composes the policies beside it and does nothing itself: who polls machines and
+// One shard of the global scheduler: from a queue of jobs and an idle list to "this job goes to
+// that machine". It composes the policies beside it and does nothing itself: who polls machines and
 // delivers placements is the daemon, or the simulator.
 //
 //   shard.accept(job, rank, now);
@@ -10,15 +10,14 @@
 //   }
 //   timer.expires_at(shard.next_try(now));
 //
-// A class whose job was refused everywhere rests for retry_pause; the other classes go on, so that a
-// bulk job that nobody wants does not stand in the way of a critical one.
+// A class whose job was refused everywhere rests for retry_pause; the other classes go on, so that
+// a bulk job that nobody wants does not stand in the way of a critical one.
 //
 // An attempt that came from the idle list names one machine and needs no poll; if that machine
 // refuses, the shard polls.
 // Threading: plain value.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -44,7 +43,8 @@ struct ShardSettings {
   RefusalLimits limits;
   /// What a decision takes: arrivals that exceed 1 / service_time wait. 20 us: the issue's default.
   Duration service_time = std::chrono::microseconds(20);
-  /// About a poll's round trip and a half: asking again sooner would find the machines as they were.
+  /// About a poll's round trip and a half: asking again sooner would find the machines as they
+  /// were.
   Duration retry_pause = std::chrono::milliseconds(10);
 };
 
@@ -62,24 +62,12 @@ class Shard {
 
   void accept(JobId job, int rank, Time now) { queue_.push(job, rank, now); }
 
-  /// The next job and the idle list's answer; empty: nobody waits. The attempt is the caller's until
-  /// it is placed, or given back with refused().
-  std::optional<Attempt> begin(Time now) {
-    if (queue_.empty()) return std::nullopt;
-    auto waiting = queue_.pop(now, allowed(now));
-    if (!waiting) return std::nullopt;
-    Attempt attempt{*waiting, std::nullopt};
-    if (settings_.use_idle_list)
-      attempt.from_idle_list = idle_.take(waiting->rank, settings_.expected_memory, now);
-    return attempt;
-  }
+  /// The next job and the idle list's answer; empty: nobody waits. The attempt is the caller's
+  /// until it is placed, or given back with refused().
+  std::optional<Attempt> begin(Time now);
 
   /// Which machines to poll; valid until the next call.
-  std::span<const MachineId> whom_to_poll(Random& random) {
-    sample(machines_, settings_.use_idle_list ? settings_.k_after_empty_list : settings_.k, random,
-           polled_);
-    return polled_;
-  }
+  std::span<const MachineId> whom_to_poll(Random& random);
 
   /// Of those polled, the least loaded one that takes it. jobs_on(id): its JobsByClass;
   /// takes(id): it would not refuse.
@@ -98,21 +86,10 @@ class Shard {
   }
 
   /// Everybody refused: it keeps its place and its time, and its class rests.
-  void refused(const Attempt& attempt, Time now) {
-    queue_.put_back(attempt.waiting);
-    rests_until_[index_of(attempt.waiting.rank)] = now + settings_.retry_pause;
-  }
+  void refused(const Attempt& attempt, Time now);
 
   /// When a class that rests and has jobs may be tried again; empty: none does.
-  [[nodiscard]] std::optional<Time> next_try(Time now) const {
-    std::optional<Time> next;
-    for (std::size_t i = 0; i < settings_.classes.size(); ++i) {
-      const auto until = rests_until_[i];
-      if (until > now && queue_.size(static_cast<int>(i) + 1) > 0)
-        next = std::min(next.value_or(until), until);
-    }
-    return next;
-  }
+  [[nodiscard]] std::optional<Time> next_try(Time now) const;
 
   [[nodiscard]] MultiQueue& queue() { return queue_; }
   [[nodiscard]] const MultiQueue& queue() const { return queue_; }
@@ -120,12 +97,7 @@ class Shard {
   [[nodiscard]] const ShardSettings& settings() const { return settings_; }
 
  private:
-  [[nodiscard]] std::uint32_t allowed(Time now) const {
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < settings_.classes.size(); ++i)
-      if (rests_until_[i] <= now) bits |= 1U << i;
-    return bits;
-  }
+  [[nodiscard]] std::uint32_t allowed(Time now) const;
 
   ShardSettings settings_;
   std::uint32_t machines_;

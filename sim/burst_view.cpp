@@ -22,8 +22,8 @@ std::vector<double> p99_by_arrival(const RunSummary& run, int rank, std::size_t 
   std::vector<std::vector<float>> values(cells);
   for (const auto& job : run.all) {
     if (job.rank != rank) continue;
-    const auto cell = static_cast<std::size_t>(static_cast<double>(job.arrived) *
-                                               static_cast<double>(cells) / static_cast<double>(end));
+    const double share = static_cast<double>(job.arrived) / static_cast<double>(end);
+    const auto cell = static_cast<std::size_t>(share * static_cast<double>(cells));
     // A job that did not end counts with its age: longer than that it would have taken.
     values[std::min(cell, cells - 1)].push_back(static_cast<float>(
         std::max(1.0, static_cast<double>(job.latency) / static_cast<double>(job.runtime))));
@@ -44,6 +44,11 @@ std::string bar(double slowdown, bool colour) {
 
 std::string padded(std::string text, std::size_t width) {
   if (text.size() < width) text.append(width - text.size(), ' ');
+  return text;
+}
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
 }
 
@@ -72,14 +77,15 @@ std::string draw_burst(const Experiment& experiment, const std::vector<RunSummar
   const auto& classes = experiment.settings.workload.classes;
   const Nanos end = experiment.settings.ticks * kTick;
 
-  std::string out = "p99 slowdown (latency / runtime) by tick of arrival; a full bar is 16 or more\n\n";
+  std::string out =
+      "p99 slowdown (latency / runtime) by tick of arrival; a full bar is 16 or more\n\n";
   std::string names = std::string(kLabel, ' ');
   std::string loads = padded("jobs a tick", kLabel);
   for (const auto& run : runs) {
     names += padded(std::string(name_of(run.system)), cells) + "   worst  ";
     loads += padded(axis(experiment, cells), cells + 10);
   }
-  out += names + "\n" + loads + "\n";
+  out += trimmed(names) + "\n" + trimmed(loads) + "\n";
   for (std::size_t rank = classes.size(); rank-- > 0;) {
     out += padded(classes[rank].name, kLabel);
     for (const auto& run : runs) {
@@ -89,8 +95,7 @@ std::string draw_burst(const Experiment& experiment, const std::vector<RunSummar
       if (worst.find('.') == std::string::npos) worst += ".0";
       out += std::string(8 - std::min<std::size_t>(8, worst.size()), ' ') + worst + "  ";
     }
-    while (out.back() == ' ') out.pop_back();
-    out += "\n";
+    out = trimmed(std::move(out)) + "\n";
   }
   return out;
 }

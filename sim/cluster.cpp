@@ -149,6 +149,7 @@ void Cluster<Machine>::wake(std::uint32_t index, Nanos now) {
   if (state.busy) return;
   if (immediate_) {
     while (attempt(index, now)) {}
+    if (state.shard.queue().empty()) return;
     const auto again = state.shard.next_try(policy_time(now));
     if (!again) return;
     state.busy = true;
@@ -157,11 +158,8 @@ void Cluster<Machine>::wake(std::uint32_t index, Nanos now) {
   }
   if (state.shard.queue().empty()) return;
   state.busy = true;
-  const auto again = state.shard.next_try(policy_time(now));
-  const Nanos service = state.shard.settings().service_time.count();
-  add_event(std::max(now + service, state.down_until), Kind::Decide, index);
-  // Only classes that rest have jobs: the next decision comes when one may be tried again.
-  if (again) state.down_until = std::max(state.down_until, Nanos{0});
+  add_event(std::max(now, state.down_until) + state.shard.settings().service_time.count(),
+            Kind::Decide, index);
 }
 
 template <typename Machine>
@@ -205,6 +203,8 @@ bool Cluster<Machine>::attempt(std::uint32_t index, Nanos now) {
 template <typename Machine>
 std::optional<std::uint32_t> Cluster<Machine>::poll(ShardState& state, int rank, Nanos now) {
   const auto polled = state.shard.whom_to_poll(state.random);
+  // With many machines each is a cache miss: the misses are waited for together.
+  for (const auto machine : polled) __builtin_prefetch(&machines_[machine]);
   for (const auto machine : polled) machines_[machine].advance(now);
   return state.shard.choose(
       polled, rank, [&](std::uint32_t id) -> const auto& { return machines_[id].on(); },
@@ -236,7 +236,8 @@ void Cluster<Machine>::settle(std::uint32_t index, const scheduler::Attempt& att
 template <typename Machine>
 void Cluster<Machine>::land(std::uint32_t machine, JobIndex job, Nanos now) {
   Nanos start = 0;
-  if (settings_.cold_share > 0 && random_.unit() < settings_.cold_share) start = settings_.cold_time;
+  if (settings_.cold_share > 0 && random_.unit() < settings_.cold_share)
+    start = settings_.cold_time;
   machines_[machine].advance(now);
   machines_[machine].place(job, now, start);
   ++result_.placed;
@@ -251,7 +252,8 @@ void Cluster<Machine>::run_event(const Event& event) {
     case Kind::FailShards: return fail(settings_.failures[event.who]);
     case Kind::Choose: break;
   }
-  // The polled machines answer as they are now; their answers and the placement are still to travel.
+  // The polled machines answer as they are now; their answers and the placement are still to
+  // travel.
   auto& state = shards_[event.who];
   const int rank = jobs_[event.job].rank;
   scheduler::Attempt attempt;

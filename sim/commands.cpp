@@ -16,7 +16,7 @@
 namespace tariff::sim {
 namespace {
 
-constexpr int kBarWidth = 40;
+constexpr std::size_t kBarWidth = 40;
 constexpr int kDefaultColumns = 100;
 
 /// A bar on standard error if a person watches and it takes a while.
@@ -25,9 +25,9 @@ class Progress {
   void operator()(std::size_t done, std::size_t of) {
     const auto now = std::chrono::steady_clock::now();
     if (!watched_ || now - begun_ < std::chrono::seconds(1)) return;
-    const auto full = static_cast<int>(done * kBarWidth / of);
-    std::fprintf(stderr, "\r[%s%s] %zu of %zu", std::string(static_cast<std::size_t>(full), '#').c_str(),
-                 std::string(static_cast<std::size_t>(kBarWidth - full), ' ').c_str(), done, of);
+    const std::string full(done * kBarWidth / of, '#');
+    const std::string empty(kBarWidth - full.size(), ' ');
+    std::fprintf(stderr, "\r[%s%s] %zu of %zu", full.c_str(), empty.c_str(), done, of);
     if (done == of) std::fprintf(stderr, "\r\x1b[K");
   }
 
@@ -76,7 +76,8 @@ Status write_files(const CommandLine& line, const std::string& directory, const 
   if (auto status = write_csv(directory, experiment, runs); !status) return status;
   if (line.report)
     if (auto status = write_report(directory, profile, experiment, runs); !status) return status;
-  std::fprintf(stderr, "written: %s/%s\n", directory.c_str(), line.report ? "report.html" : "*.csv");
+  std::fprintf(stderr, "written: %s/%s\n", directory.c_str(),
+               line.report ? "report.html" : "*.csv");
   return ok();
 }
 
@@ -162,7 +163,8 @@ std::vector<std::string> row_of(const std::string& what, const Experiment& exper
     for (const auto& its : run.classes) sum += static_cast<double>(its.swapped);
     return sum;
   })));
-  row.push_back(number(of([](const RunSummary& run) { return static_cast<double>(run.kills); }).mean, 1));
+  const auto kills = of([](const RunSummary& run) { return static_cast<double>(run.kills); });
+  row.push_back(number(kills.mean, 1));
   row.push_back(number(of([](const RunSummary& run) { return run.queue_mean; }).mean, 2));
   row.push_back(number(of([](const RunSummary& run) {
     return static_cast<double>(run.queue_longest);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Swapping as the author's simulator does it: it takes no time, and there is no headroom. Used = the
-// memory of jobs that are not swapped. After each placement and each tick, while used > RAM the job
-// of the lowest price leaves, the first in queue order within it; at the start of a tick, and at its
-// end when nobody had to leave, those of the highest price that fit come back. A swapped job never
-// runs.
+// Swapping as the author's simulator does it: it takes no time, and there is no headroom. Used =
+// the memory of jobs that are not swapped. After each placement and each tick, while used > RAM
+// the job of the lowest price leaves, the first in queue order within it; at the start of a tick,
+// and at its end when nobody had to leave, those of the highest price that fit come back. A
+// swapped job never runs.
 // Threading: one run is one thread's.
 #pragma once
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the memory of jobs grows, and what a run keeps of it. The amount of swapping depends mostly on
-// the growth, so it is a switch:
-//   Random  with each tick in which a job ran it grows by uniform(0, maximum - present); the author's
+// How the memory of jobs grows, and what a run keeps of it. The amount of swapping depends mostly
+// on the growth, so it is a switch:
+//   Random  with each tick in which a job ran it grows by uniform(0, maximum - present); the
+//   author's
 //   Linear  in proportion to its CPU progress: the maximum is reached when it ends
 //   Step    it has its maximum from the start
 // Units: kilobytes. Threading: plain values.

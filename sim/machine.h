@@ -2,10 +2,10 @@
 // What all machine models share: who they are, where they report, and how a job behaves beyond
 // computing (blocking for I/O, starting cold).
 //
-// A machine is advanced only when somebody looks at it: nothing that happens on it between two looks
-// depends on another machine, so there is no global queue of events, and an event costs the same
-// with 100 machines as with 100,000. advance(to) carries out everything up to and including `to`.
-// Threading: one run is one thread's.
+// A machine is advanced only when somebody looks at it: nothing that happens on it between two
+// looks depends on another machine, so there is no global queue of events, and an event costs the
+// same with 100 machines as with 100,000. advance(to) carries out everything up to and including
+// `to`. Threading: one run is one thread's.
 #pragma once
 
 #include <algorithm>

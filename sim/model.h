@@ -34,8 +34,8 @@ enum class System { Tariff, HermodPsTick, HermodPs, Edf, Ideal };
 inline constexpr std::array kSystems = {System::Tariff, System::HermodPsTick, System::HermodPs,
                                  System::Edf, System::Ideal};
 constexpr std::string_view name_of(System system) {
-  constexpr std::array<std::string_view, 5> kNames = {"tariff", "hermod-ps-tick", "hermod-ps", "edf",
-                                                      "ideal"};
+  constexpr std::array<std::string_view, 5> kNames = {"tariff", "hermod-ps-tick", "hermod-ps",
+                                                      "edf", "ideal"};
   return kNames[static_cast<std::size_t>(system)];
 }
 /// One pool of all cores, no machines: no placement.

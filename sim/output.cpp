@@ -155,15 +155,16 @@ void add_swapping(const Runs& runs, System system, std::uint32_t load,
   });
   row.push_back(number(swapped, 0));
   row.push_back(swapped > 0 ? number(100 * low / swapped, 1) + "%" : "-");
-  row.push_back(number(of([](const RunSummary& run) { return static_cast<double>(run.kills); }), 0));
+  const auto kills = [](const RunSummary& run) { return static_cast<double>(run.kills); };
+  row.push_back(number(of(kills), 0));
   row.push_back(number(of([](const RunSummary& run) {
     return run.memory.empty() ? 0 : run.memory[4];
   }), 2));
 }
 
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
 }
 
 }  // namespace
@@ -208,7 +209,8 @@ std::string table(const Experiment& experiment, const Runs& runs) {
     for (const auto& row : experiment.settings.workload.classes) rows[0].push_back(row.name);
     rows[0].emplace_back("unfinished");
     if (memory)
-      for (const char* name : {"swapped", "lowest two", "killed", "RAM p50"}) rows[0].push_back(name);
+      for (const char* name : {"swapped", "lowest two", "killed", "RAM p50"})
+        rows[0].emplace_back(name);
     for (const auto load : experiment.loads) {
       std::vector<std::string> row = {"load " + std::to_string(load)};
       for (std::size_t rank = 0; rank < experiment.settings.workload.classes.size(); ++rank)

@@ -63,8 +63,8 @@ Plot latency_plot(const Experiment& experiment, const Runs& runs) {
   const int across = std::min(panels, 3);
   const int down = (panels + across - 1) / across;
   return {"Slowdown, p99 of finished jobs, by load and class",
-          "Latency / runtime; 1 is perfect. Bands: 95 % confidence of the mean over the seeds. Only "
-          "jobs that ended count; the table says how many did not.",
+          "Latency / runtime; 1 is perfect. Bands: 95 % confidence of the mean over the seeds. "
+          "Only jobs that ended count; the table says how many did not.",
           head(360 * across, 300 * down) + data + "set multiplot layout " + std::to_string(down) +
               "," + std::to_string(across) +
               "\nset logscale y 2\nset xlabel 'jobs a tick'\nset ylabel 'p99 slowdown'\n"
@@ -141,7 +141,8 @@ Plot swapped_plot(const Experiment& experiment, const Runs& runs) {
   }
   return {"Jobs swapped out at least once, by class", "In a run of all ticks.",
           head(700, 340) + data +
-              "set xlabel 'jobs a tick'\nset ylabel 'jobs'\nset key top left reverse Left\n" + plots};
+              "set xlabel 'jobs a tick'\nset ylabel 'jobs'\nset key top left reverse Left\n" +
+              plots};
 }
 
 Plot machines_plot(const Experiment& experiment, const Runs& runs) {
@@ -158,10 +159,11 @@ Plot machines_plot(const Experiment& experiment, const Runs& runs) {
           "GB in the whole run, first seed. Boxes: a quarter to three quarters of the machines; "
           "whiskers: the least and the most.",
           head(700, 340) + block("m", rows) +
-              "set boxwidth 5\nset xlabel 'jobs a tick'\nset ylabel 'GB'\nset yrange [0:*]\nplot $m "
+              "set boxwidth 5\nset xlabel 'jobs a tick'\nset ylabel 'GB'\nset yrange [0:*]\nplot $m"
+              " "
               "using 1:2:3:4:5 with candlesticks fc rgb '#44aa99' lc rgb '#44aa99' fs solid 0.4 "
-              "notitle whiskerbars 0.5, \\\n  $m using 1:6:6:6:6 with candlesticks lc rgb '#000000' "
-              "lw 1.5 notitle\n"};
+              "notitle whiskerbars 0.5, \\\n  $m using 1:6:6:6:6 with candlesticks lc rgb "
+              "'#000000' lw 1.5 notitle\n"};
 }
 
 }  // namespace

@@ -31,9 +31,9 @@ swap::Bytes PolicySwap::swap_left() const {
   return size > out_ ? size - out_ : 0;
 }
 
-swap::Bytes PolicySwap::moved_per_step(double megabytes_per_tick) const {
-  if (megabytes_per_tick <= 0) return kNoLimit;
-  return static_cast<swap::Bytes>(megabytes_per_tick * kBytesPerMb *
+swap::Bytes PolicySwap::moved_per_step(double megabytes_per_second) const {
+  if (megabytes_per_second <= 0) return kNoLimit;
+  return static_cast<swap::Bytes>(megabytes_per_second * settings_.tick_seconds * kBytesPerMb *
                                   static_cast<double>(settings_.step) / static_cast<double>(kTick));
 }
 
@@ -64,7 +64,7 @@ void PolicySwap::placed(PriorityMachine& machine, JobIndex job, Nanos now) {
   entry.view.id = std::to_string(its.id);
   entry.view.rank = its.rank;
   entry.view.arrival = its.id;
-  entry.view.since = swap::Time(now);
+  entry.view.since = time_of(now);
   entry.most = swap::Bytes{memory.most} * kBytesPerKb;
   entry.wanted = static_cast<double>(memory.size) * kBytesPerKb;
   entry.remaining = its.remaining;
@@ -73,7 +73,8 @@ void PolicySwap::placed(PriorityMachine& machine, JobIndex job, Nanos now) {
   auto& added = entries_.back();
   draw_goal(added);
   if (memory_settings_.growth == Growth::Linear)
-    added.pace = (static_cast<double>(added.most) - added.wanted) / static_cast<double>(its.runtime);
+    added.pace =
+        (static_cast<double>(added.most) - added.wanted) / static_cast<double>(its.runtime);
   take(added, std::min(static_cast<swap::Bytes>(added.wanted), free()));
 }
 
@@ -129,7 +130,7 @@ void PolicySwap::stall(Entry& entry) {
   entry.stalled = true;
   ++stats_.stalls;
   trigger_ = true;
-  classes_[static_cast<std::size_t>(entry.view.rank) - 1].waited += swap::Duration(settings_.step);
+  classes_[static_cast<std::size_t>(entry.view.rank) - 1].waited += time_of(settings_.step);
 }
 
 void PolicySwap::step(PriorityMachine& machine, Nanos now) {
@@ -139,7 +140,7 @@ void PolicySwap::step(PriorityMachine& machine, Nanos now) {
     const Nanos progress = entry.remaining - remaining;
     entry.remaining = remaining;
     entry.stalled = false;
-    classes_[static_cast<std::size_t>(entry.view.rank) - 1].cpu += swap::Duration(progress);
+    classes_[static_cast<std::size_t>(entry.view.rank) - 1].cpu += time_of(progress);
     if (!swap::is_in(entry.view)) continue;
     grow(entry, progress);
     fault(entry, in_budget);
@@ -166,7 +167,7 @@ void PolicySwap::grow(Entry& entry, Nanos progress) {
   const swap::Bytes got = std::min(more, free());
   take(entry, got);
   const auto per_second = static_cast<double>(got) * static_cast<double>(kTick) /
-                          static_cast<double>(settings_.step);
+                          static_cast<double>(settings_.step) / settings_.tick_seconds;
   // An average over about ten looks, like the agent's.
   entry.view.growth = static_cast<swap::Bytes>(
       static_cast<double>(entry.view.growth) * 0.9 + per_second * 0.1);
@@ -206,7 +207,7 @@ void PolicySwap::move(Nanos now) {
   for (auto& entry : entries_) {
     if (entry.view.state == swap::JobState::Freezing) {
       entry.view.state = swap::JobState::Reclaiming;
-      entry.view.since = swap::Time(now);
+      entry.view.since = time_of(now);
     }
     if (entry.view.state == swap::JobState::Reclaiming ||
         entry.view.state == swap::JobState::Paging)
@@ -229,8 +230,8 @@ void PolicySwap::move_out(Entry& entry, Nanos now, swap::Bytes& budget) {
   if (view.asked > 0 && swap::movable(view) > 0 && swap_left() > 0) return;
   view.asked = 0;
   view.state = paging ? swap::JobState::Running : swap::JobState::Out;
-  if (paging) view.paged_at = swap::Time(now);
-  view.since = swap::Time(now);
+  if (paging) view.paged_at = time_of(now);
+  view.since = time_of(now);
 }
 
 void PolicySwap::move_in(Entry& entry, Nanos now, swap::Bytes& budget) {
@@ -243,8 +244,8 @@ void PolicySwap::move_in(Entry& entry, Nanos now, swap::Bytes& budget) {
   entry.coming -= bytes;
   if (entry.coming > 0 && bytes > 0) return;
   view.state = swap::JobState::Running;
-  view.since = swap::Time(now);
-  view.returned_at = swap::Time(now);
+  view.since = time_of(now);
+  view.returned_at = time_of(now);
 }
 
 /// Tells the machine who may run.
@@ -259,7 +260,7 @@ void PolicySwap::settle(PriorityMachine& machine, Nanos now) {
 }
 
 void PolicySwap::sense(Nanos now) {
-  const swap::Time at(now);
+  const swap::Time at = time_of(now);
   view_.total = ram_;
   view_.free = view_.usable = free();
   growth_.sample({at, view_.usable, released_, 0});
@@ -272,7 +273,7 @@ void PolicySwap::sense(Nanos now) {
 
 swap::Snapshot PolicySwap::snapshot(const PriorityMachine& machine, Nanos now) const {
   swap::Snapshot out;
-  out.now = swap::Time(now);
+  out.now = time_of(now);
   out.memory = view_;
   const auto speed = [](double megabytes) {
     return megabytes > 0 ? static_cast<swap::Bytes>(megabytes * kBytesPerMb) : kNoLimit;
@@ -304,8 +305,9 @@ void PolicySwap::ask(PriorityMachine& machine, Nanos now) {
   sense(now);
   const auto seen = snapshot(machine, now);
   const auto decision = swap::decide(seen, settings_.settings);
-  for (const auto& action : decision.actions) act(machine, action, seen);
-  next_look_ = now + decision.look_again.count();
+  for (const auto& action : decision.actions) act(machine, now, action, seen);
+  next_look_ = now + static_cast<Nanos>(static_cast<double>(decision.look_again.count()) /
+                                         settings_.tick_seconds);
 }
 
 void PolicySwap::leave(Entry& entry, const swap::Action& action, const swap::Snapshot& snapshot) {
@@ -327,13 +329,13 @@ void PolicySwap::leave(Entry& entry, const swap::Action& action, const swap::Sna
   view.since = snapshot.now;
 }
 
-void PolicySwap::act(PriorityMachine& machine, const swap::Action& action,
+void PolicySwap::act(PriorityMachine& machine, Nanos now, const swap::Action& action,
                      const swap::Snapshot& snapshot) {
   Entry* entry = find(action.job);
   if (entry == nullptr) return;
   for (const auto& passed : action.passed_over)
-    if (Entry* other = find(passed.job); other != nullptr && passed.why == swap::Obstacle::Overtaken)
-      ++other->view.overtaken;
+    if (Entry* other = find(passed.job))
+      if (passed.why == swap::Obstacle::Overtaken) ++other->view.overtaken;
   auto& view = entry->view;
   switch (action.verb) {
     case swap::Verb::SwapOut:
@@ -353,7 +355,7 @@ void PolicySwap::act(PriorityMachine& machine, const swap::Action& action,
       return;
     case swap::Verb::Kill:
       ++stats_.kills;
-      machine.kill(entry->job, snapshot.now.count());
+      machine.kill(entry->job, now);
       return;
   }
 }

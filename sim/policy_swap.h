@@ -57,7 +57,11 @@ class PolicySwap : public MachineMemory {
 
   [[nodiscard]] swap::Bytes free() const { return ram_ - used_; }
   [[nodiscard]] swap::Bytes swap_left() const;
-  [[nodiscard]] swap::Bytes moved_per_step(double megabytes_per_tick) const;
+  [[nodiscard]] swap::Bytes moved_per_step(double megabytes_per_second) const;
+  /// The policy's time: ticks may stand for other than seconds.
+  [[nodiscard]] swap::Time time_of(Nanos ticks) const {
+    return swap::Time(static_cast<Nanos>(static_cast<double>(ticks) * settings_.tick_seconds));
+  }
   Entry* find(const std::string& id);
   void step(PriorityMachine& machine, Nanos now);
   void draw_goal(Entry& entry);
@@ -73,7 +77,8 @@ class PolicySwap : public MachineMemory {
   void settle(PriorityMachine& machine, Nanos now);
   void sense(Nanos now);
   void ask(PriorityMachine& machine, Nanos now);
-  void act(PriorityMachine& machine, const swap::Action& action, const swap::Snapshot& snapshot);
+  void act(PriorityMachine& machine, Nanos now, const swap::Action& action,
+           const swap::Snapshot& snapshot);
   void leave(Entry& entry, const swap::Action& action, const swap::Snapshot& snapshot);
   [[nodiscard]] swap::Snapshot snapshot(const PriorityMachine& machine, Nanos now) const;
   void sample(Nanos now);

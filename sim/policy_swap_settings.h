@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The swap device and the machine's paging behaviour under swap/policy (sim/policy_swap.h).
-// Units: megabytes per tick (a tick is a second), shares. Threading: plain values.
+// Units: megabytes per second, shares. Threading: plain values.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,9 @@ struct PolicySwapSettings {
   double out_speed = 2'000;
   double in_speed = 2'000;
   double swap_size = 1'000'000;  ///< MB
+  /// How long a tick is for the policy and the device. With 10 the same jobs take ten times as long
+  /// and grow at a tenth of the rate; nothing else in a run knows seconds.
+  double tick_seconds = 1;
   double hot = 0.5;              ///< part of a job's memory that it touches all the time
   std::int64_t step = 50'000'000;  ///< ns between two looks at the machine's memory at least
 };

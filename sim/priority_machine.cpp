@@ -74,11 +74,13 @@ void PriorityMachine::insert(JobIndex index) {
   auto& its = job(index);
   auto& list = lists_[slot(its.rank)];
   JobIndex before = list.last;
-  while (before != kNone && job(before).id > its.id) before = job(before).before;
+  if (before != kNone && list.last_id > its.id)
+    while (before != kNone && job(before).id > its.id) before = job(before).before;
   its.before = before;
-  its.after = before == kNone ? list.first : job(before).after;
+  its.after = before == kNone ? list.first : before == list.last ? kNone : job(before).after;
   (its.before == kNone ? list.first : job(its.before).after) = index;
   (its.after == kNone ? list.last : job(its.after).before) = index;
+  if (its.after == kNone) list.last_id = its.id;
 }
 
 void PriorityMachine::unlink(JobIndex index) {
@@ -86,6 +88,7 @@ void PriorityMachine::unlink(JobIndex index) {
   auto& list = lists_[slot(its.rank)];
   (its.before == kNone ? list.first : job(its.before).after) = its.after;
   (its.after == kNone ? list.last : job(its.after).before) = its.before;
+  if (its.after == kNone && its.before != kNone) list.last_id = job(its.before).id;
 }
 
 /// It wants a CPU.
@@ -95,8 +98,10 @@ void PriorityMachine::enter(JobIndex index, Nanos now) {
   ++runnable_[slot(its.rank)];
   if (ends_.size() < context_.cores) return start(index, now);
   const int lowest = lowest_running();
-  const JobIndex last = lists_[slot(lowest)].last_running;
-  const bool first = lowest < its.rank || (lowest == its.rank && job(last).id > its.id);
+  const auto& running = lists_[slot(lowest)];
+  const JobIndex last = running.last_running;
+  const bool first =
+      lowest < its.rank || (lowest == its.rank && running.last_running_id > its.id);
   if (!first) return;
   stop(last, now);
   start(index, now);
@@ -115,7 +120,10 @@ void PriorityMachine::start(JobIndex index, Nanos now) {
   auto& its = job(index);
   auto& list = lists_[slot(its.rank)];
   its.state = kRunning;
-  if (list.last_running == kNone || job(list.last_running).id < its.id) list.last_running = index;
+  if (list.last_running == kNone || list.last_running_id < its.id) {
+    list.last_running = index;
+    list.last_running_id = its.id;
+  }
   ends_.add(*context_.jobs, now + context_.blocking.slice(its), index);
   if (memory_ != nullptr) memory_->ran(index);
 }
@@ -136,7 +144,7 @@ void PriorityMachine::stop(JobIndex index, Nanos now) {
   if (list.last_running != index) return;
   JobIndex before = its.before;
   while (before != kNone && job(before).state != kRunning) before = job(before).before;
-  list.last_running = before;
+  set_last_running(list, before);
 }
 
 /// Gives CPUs that are free to the first who want one.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A machine under SCHED_FIFO, exactly: a higher class preempts a lower one at once, within a class
-// the first to come is the first served, and who is preempted goes on where it was. With one machine
-// that has all cores it is the ideal system's pool.
+// the first to come is the first served, and who is preempted goes on where it was. With one
+// machine that has all cores it is the ideal system's pool.
 //
-// Per class there is one list in order of arrival, of which the running jobs are a prefix: so who is
-// preempted (the last that runs of the lowest class that runs) and who is next (the first that does
-// not) are found at once. Costs: O(log cores) an event, O(classes) to find the next.
+// Per class there is one list in order of arrival, of which the running jobs are a prefix: so who
+// is preempted (the last that runs of the lowest class that runs) and who is next (the first that
+// does not) are found at once. Costs: O(log cores) an event, O(classes) to find the next.
 // Threading: one run is one thread's.
 #pragma once
 
@@ -47,6 +47,15 @@ class PriorityMachine {
   [[nodiscard]] const Jobs& jobs() const { return *context_.jobs; }
 
  private:
+  /// With the numbers of the jobs at its ends, so that these need not be looked at.
+  struct List {
+    JobIndex first = kNone;
+    JobIndex last = kNone;
+    JobIndex last_running = kNone;
+    std::uint64_t last_id = 0;
+    std::uint64_t last_running_id = 0;
+  };
+
   static std::size_t slot(int rank) { return static_cast<std::size_t>(rank) - 1; }
   Job& job(JobIndex index) const { return (*context_.jobs)[index]; }
   void run_events(Nanos to);
@@ -59,17 +68,15 @@ class PriorityMachine {
   void stop(JobIndex index, Nanos now);
   void fill(Nanos now);
   void end_slice(JobIndex index, Nanos now);
+  void set_last_running(List& list, JobIndex index) const {
+    list.last_running = index;
+    if (index != kNone) list.last_running_id = job(index).id;
+  }
   [[nodiscard]] JobIndex next_waiting(std::size_t rank) const;
   [[nodiscard]] int lowest_running() const;
   void account(Nanos now) { busy_.until(now, static_cast<double>(ends_.size())); }
   void find_next();
   void check() const;
-
-  struct List {
-    JobIndex first = kNone;
-    JobIndex last = kNone;
-    JobIndex last_running = kNone;
-  };
 
   Nanos next_ = kNever;  ///< the next event: what a look touches first
   scheduler::JobsByClass on_;

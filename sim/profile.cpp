@@ -74,7 +74,7 @@ Result<Profile> parse_profile(const std::string& file, const std::string& text,
   if (!root || report.has_errors()) return as_error(std::move(report));
 
   // What --set says has its own text and its own places.
-  std::string said;
+  std::string said = "# nothing\n";
   for (const auto& [key, value] : settings) said += key + ": " + value + "\n";
   Report said_report("--set", said);
   auto flat = config::parse_document(said, said_report);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile: YAML that says what is simulated. Settings at the top hold for all its experiments, and
-// an experiment may say any of them again. Three ship, built into the program: author, paper and
-// tariff (sim/profiles; docs/simulation.md tells what they mean).
+// A profile: YAML that says what is simulated. Settings at the top hold for all its experiments,
+// and an experiment may say any of them again. Three ship, built into the program: author, paper
+// and tariff (sim/profiles; docs/simulation.md tells what they mean).
 //
 //   machines: {count: 100, cores: 8}
 //   placement: {k: 5, idle_list: false}

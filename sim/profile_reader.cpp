@@ -133,7 +133,8 @@ void read_workload(const Value& value, RunSettings& settings, Report& report) {
   section.fields().read_text("trace_format", out.trace_format);
   if (out.least > out.most || out.least_memory > out.most_memory)
     report.error(value.position, "the least is more than the most");
-  if (const Value* list = section.fields().list("classes")) read_classes(*list, out.classes, report);
+  if (const Value* list = section.fields().list("classes"))
+    read_classes(*list, out.classes, report);
   const Value* steps = section.fields().list("steps");
   if (steps == nullptr) return;
   out.steps.clear();
@@ -193,7 +194,9 @@ void read_placement(const Value& value, RunSettings& settings, Report& report) {
   using scheduler::Overdue;
   using scheduler::QueueRule;
   constexpr std::array<std::pair<std::string_view, QueueRule>, 3> kQueues = {
-      {{"product", QueueRule::Product}, {"ratio", QueueRule::Ratio}, {"strict", QueueRule::Strict}}};
+      {{"product", QueueRule::Product},
+       {"ratio", QueueRule::Ratio},
+       {"strict", QueueRule::Strict}}};
   constexpr std::array<std::pair<std::string_view, CountRule>, 2> kCounts = {
       {{"all", CountRule::All}, {"at-least-my-class", CountRule::AtLeastMyClass}}};
   constexpr std::array<std::pair<std::string_view, Overdue>, 2> kOverdue = {
@@ -218,7 +221,7 @@ void read_placement(const Value& value, RunSettings& settings, Report& report) {
 
 void read_memory(const Value& value, RunSettings& settings, Report& report) {
   static const Keys kKeys = {"swapping", "growth", "start", "mode", "out_speed", "in_speed",
-                             "swap_size", "hot", "step", "headroom"};
+                             "swap_size", "hot", "step", "headroom", "tick_seconds"};
   Section section(value, "memory", kKeys, report);
   constexpr std::array<std::pair<std::string_view, Swapping>, 3> kSwapping = {
       {{"none", Swapping::None}, {"instant", Swapping::Instant}, {"policy", Swapping::Policy}}};
@@ -237,6 +240,7 @@ void read_memory(const Value& value, RunSettings& settings, Report& report) {
   section.read("in_speed", 0, kMuch, out.in_speed);
   section.read("swap_size", 0, 1e12, out.swap_size);
   section.read("hot", 0, 1, out.hot);
+  section.read("tick_seconds", 0.001, kLong, out.tick_seconds);
   section.read_ticks("step", 1, out.step);
   if (const auto fixed = section.number("headroom", 0, 4e6))
     out.headroom.fixed = static_cast<swap::Bytes>(*fixed * 1e6);
@@ -296,8 +300,10 @@ std::vector<std::uint32_t> read_loads(const Value& value, Report& report) {
   std::vector<std::uint32_t> out;
   const auto add = [&](const Value& item) {
     const auto number = number_of(item);
-    if (number && *number >= 1 && *number <= kMuch) out.push_back(static_cast<std::uint32_t>(*number));
-    else report.error(item.position, "a load is a whole number of jobs a tick");
+    if (number && *number >= 1 && *number <= kMuch)
+      out.push_back(static_cast<std::uint32_t>(*number));
+    else
+      report.error(item.position, "a load is a whole number of jobs a tick");
   };
   if (value.kind == Value::Kind::Map) {
     double from = 0;
@@ -322,10 +328,10 @@ std::vector<System> read_systems(const Value& value, Report& report) {
   std::vector<std::string_view> names;
   for (const auto system : kSystems) names.push_back(name_of(system));
   const auto add = [&](const Value& item) {
-    const auto found = std::find(names.begin(), names.end(), item.text);
-    if (found != names.end()) out.push_back(kSystems[static_cast<std::size_t>(found - names.begin())]);
-    else report.error(item.position, "there is no system '" + item.text + "'",
-                      config::suggestion(item.text, names));
+    for (const auto system : kSystems)
+      if (name_of(system) == item.text) return out.push_back(system);
+    report.error(item.position, "there is no system '" + item.text + "'",
+                 config::suggestion(item.text, names));
   };
   if (value.kind == Value::Kind::List)
     for (const auto& item : value.items) add(item);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Processor sharing as the author's simulator approximates it, tick by tick: at each tick the
-// machine's jobs, in placement order, are dealt round-robin to its cores; on each core in turn a job
-// gets the time left on the core / the jobs left on it, and what a short job leaves goes to those
-// behind it on the same core. A core whose jobs end early idles until the next tick: with more than
-// one job per core that is where this model falls behind exact sharing (sim/ps_machine.h).
-// Costs: O(jobs) a tick. Threading: one run is one thread's.
+// machine's jobs, in placement order, are dealt round-robin to its cores; on each core in turn a
+// job gets the time left on the core / the jobs left on it, and what a short job leaves goes to
+// those behind it on the same core. A core whose jobs end early idles until the next tick: with
+// more than one job per core that is where this model falls behind exact sharing
+// (sim/ps_machine.h). Costs: O(jobs) a tick. Threading: one run is one thread's.
 #pragma once
 
 #include <vector>

@@ -123,7 +123,8 @@ Result<std::vector<Arrival>> read_trace(const std::string& text, const WorkloadS
     if (line.empty() || at == 1) continue;  // the first line has the names
     Arrival arrival;
     const auto fields = split(line);
-    const auto wrong = azure ? reader.read_azure(fields, arrival) : reader.read_own(fields, arrival);
+    const auto wrong =
+        azure ? reader.read_azure(fields, arrival) : reader.read_own(fields, arrival);
     if (!wrong.empty())
       return Error{ErrorKind::InvalidArgument, "line " + std::to_string(at) + ": " + wrong, {}};
     out.push_back(arrival);

@@ -69,8 +69,8 @@ class Generator : public Source {
   }
 
   void draw() {
-    const double least =
-        std::clamp(settings_.mean + settings_.deviation * normal(), settings_.least, settings_.most);
+    const double drawn = settings_.mean + settings_.deviation * normal();
+    const double least = std::clamp(drawn, settings_.least, settings_.most);
     const double runtime = least * std::exp(-std::log(1 - random_.unit()) / settings_.shape);
     const double pick = random_.unit();
     std::size_t rank = 0;

@@ -3,10 +3,10 @@
 // gives batches in order of time; all jobs of a batch arrive at one instant, highest class first.
 //
 // Generated, per job: minimum runtime = normal(mean, deviation) clamped; runtime = Pareto with that
-// minimum and the shape; class by weight; memory uniform. Runtime, class and memory are independent.
-// A load's workload depends only on the seed and the load, so all systems run the very same jobs.
-// Units: ticks and megabytes in settings, as in the paper; nanoseconds and kilobytes in arrivals.
-// Threading: a source is one run's; a Batches may be shared by many.
+// minimum and the shape; class by weight; memory uniform. Runtime, class and memory are
+// independent. A load's workload depends only on the seed and the load, so all systems run the
+// very same jobs. Units: ticks and megabytes in settings, as in the paper; nanoseconds and
+// kilobytes in arrivals. Threading: a source is one run's; a Batches may be shared by many.
 #pragma once
 
 #include <memory>

@@ -9,7 +9,7 @@ from lib import (FUNCTIONS, TREE, UNITS, ctl, functions, is_active, job_pids, ma
                  systemctl, wait_until)
 
 SHARE = pathlib.Path("/mnt/share/debs") / os.environ.get("TARIFF_SUITE", "bookworm")
-PACKAGES = ("tariff-bench", "tariff-examples", "tariff")
+PACKAGES = ("tariff-bench", "tariff-examples", "tariff-sim", "tariff")
 BUSY = """
   - {name: package-busy, class: bulk, argv: [/bin/sh, -c, 'i=0; while :; do i=$((i+1)); done']}
   - {name: package-sleep, class: standard, argv: [/bin/sh, -c, 'sleep 60; echo survived']}
