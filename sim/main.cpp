@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tariff-sim: the paper's figures, and more, on the policies that run in production.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 
@@ -35,6 +36,8 @@ int finish(const tariff::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A gnuplot that is missing is an error to tell, not a reason to die.
+  std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Simulates Tariff's policies beside other schedulers.", "tariff-sim"};
   app.set_version_flag("--version", std::string("tariff-sim ") + TARIFF_VERSION);
   app.require_subcommand(1);

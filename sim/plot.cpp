@@ -62,7 +62,7 @@ Plot latency_plot(const Experiment& experiment, const Runs& runs) {
   }
   const int across = std::min(panels, 3);
   const int down = (panels + across - 1) / across;
-  return {"Slowdown, p99 of finished jobs, by load and class",
+  return {"latency", "Slowdown, p99 of finished jobs, by load and class",
           "Latency / runtime; 1 is perfect. Bands: 95 % confidence of the mean over the seeds. "
           "Only jobs that ended count; the table says how many did not.",
           head(360 * across, 300 * down) + data + "set multiplot layout " + std::to_string(down) +
@@ -73,7 +73,7 @@ Plot latency_plot(const Experiment& experiment, const Runs& runs) {
 }
 
 /// Boxes from quartile to quartile, whiskers from 5 to 95 %.
-Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string& title,
+Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string& name_of_file,
               const std::string& axis, std::vector<double> RunSummary::*member) {
   std::string data;
   std::string plots;
@@ -110,7 +110,9 @@ Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string&
     first = false;
   }
   if (data.empty()) return {};
-  return {title, "Boxes: a quarter to three quarters; whiskers: 5 and 95 %; line: median. A pool "
+  const std::string title = name_of_file == "compute" ? "Compute utilisation"
+                                                      : "Memory utilisation";
+  return {name_of_file, title, "Boxes: a quarter to three quarters; whiskers: 5 and 95 %; line: median. A pool "
                  "has one sample a tick, machines have one each.",
           head(1'000, 360) + data + "set boxwidth " + number(width * 0.9, 3) +
               "\nset xlabel 'jobs a tick'\nset ylabel '" + axis +
@@ -139,7 +141,7 @@ Plot swapped_plot(const Experiment& experiment, const Runs& runs) {
              " using 1:2 with linespoints pt 7 ps 0.4 lw 1.6 lc rgb '" + colour + "' title '" +
              classes[rank].name + "'" + (rank + 1 < classes.size() ? ", \\\n  " : "\n");
   }
-  return {"Jobs swapped out at least once, by class", "In a run of all ticks.",
+  return {"swapped", "Jobs swapped out at least once, by class", "In a run of all ticks.",
           head(700, 340) + data +
               "set xlabel 'jobs a tick'\nset ylabel 'jobs'\nset key top left reverse Left\n" +
               plots};
@@ -155,14 +157,13 @@ Plot machines_plot(const Experiment& experiment, const Runs& runs) {
     for (const std::size_t i : {1U, 0U, 4U, 3U, 2U}) rows += " " + number(at[i] / 1000, 4);
     rows += "\n";
   }
-  return {"Memory swapped out on each machine, of jobs that ended",
+  return {"machines", "Memory swapped out on each machine, of jobs that ended",
           "GB in the whole run, first seed. Boxes: a quarter to three quarters of the machines; "
           "whiskers: the least and the most.",
           head(700, 340) + block("m", rows) +
-              "set boxwidth 5\nset xlabel 'jobs a tick'\nset ylabel 'GB'\nset yrange [0:*]\nplot $m"
-              " "
-              "using 1:2:3:4:5 with candlesticks fc rgb '#44aa99' lc rgb '#44aa99' fs solid 0.4 "
-              "notitle whiskerbars 0.5, \\\n  $m using 1:6:6:6:6 with candlesticks lc rgb "
+              "set boxwidth 5\nset xlabel 'jobs a tick'\nset ylabel 'GB'\nset yrange [0:*]\n"
+              "plot $m using 1:2:3:4:5 with candlesticks fc rgb '#44aa99' lc rgb '#44aa99' "
+              "fs solid 0.4 notitle whiskerbars 0.5, \\\n  $m using 1:6:6:6:6 with candlesticks lc rgb "
               "'#000000' lw 1.5 notitle\n"};
 }
 
@@ -170,13 +171,11 @@ Plot machines_plot(const Experiment& experiment, const Runs& runs) {
 
 std::vector<Plot> plots_of(const Experiment& experiment, const Runs& runs) {
   std::vector<Plot> out = {latency_plot(experiment, runs),
-                           box_plot(experiment, runs, "Compute utilisation", "of cores, per tick",
-                                    &RunSummary::busy)};
+                           box_plot(experiment, runs, "compute", "of cores, per tick", &RunSummary::busy)};
   if (experiment.settings.swapping != Swapping::None) {
     out.push_back(swapped_plot(experiment, runs));
     out.push_back(machines_plot(experiment, runs));
-    out.push_back(box_plot(experiment, runs, "Memory utilisation", "of RAM, per tick",
-                           &RunSummary::memory));
+    out.push_back(box_plot(experiment, runs, "memory", "of RAM, per tick", &RunSummary::memory));
   }
   std::erase_if(out, [](const Plot& plot) { return plot.script.empty(); });
   return out;

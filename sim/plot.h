@@ -11,6 +11,7 @@
 namespace tariff::sim {
 
 struct Plot {
+  std::string name;    ///< of its file, without .svg
   std::string title;
   std::string note;    ///< below it, for the reader
   std::string script;

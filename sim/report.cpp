@@ -2,8 +2,6 @@
 #include "sim/report.h"
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -31,7 +29,7 @@ std::string escaped(const std::string& text) {
 
 /// The SVG that gnuplot makes of a script, without the XML declaration.
 Result<std::string> draw(const std::string& directory, const Plot& plot) {
-  const std::string path = directory + "/plot.svg";
+  const std::string path = directory + "/" + plot.name + ".svg";
   std::FILE* pipe = ::popen("gnuplot", "we");
   if (pipe == nullptr) return errno_error("cannot start gnuplot", errno);
   std::fprintf(pipe, "set output '%s'\n%s", path.c_str(), plot.script.c_str());
@@ -43,7 +41,6 @@ Result<std::string> draw(const std::string& directory, const Plot& plot) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
-  std::filesystem::remove(path);
   const std::string svg = text.str();
   const auto begin = svg.find("<svg");
   if (begin == std::string::npos)

@@ -98,8 +98,9 @@ TEST_CASE("a job that every machine refuses waits at its place, and only its cla
   const auto attempt = shard.begin(3s);
   REQUIRE(attempt);
   REQUIRE(attempt->waiting.job == 1);
-  const auto none = shard.choose(shard.whom_to_poll(random), 2, [](MachineId) { return jobs(0, 0); },
-                                 [](MachineId) { return false; });
+  const auto none = shard.choose(
+      shard.whom_to_poll(random), 2, [](MachineId) { return jobs(0, 0); },
+      [](MachineId) { return false; });
   CHECK_FALSE(none);
   shard.refused(*attempt, 3s);
   CHECK(shard.queue().size() == 3);
