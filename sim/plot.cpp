@@ -112,8 +112,9 @@ Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string&
   if (data.empty()) return {};
   const std::string title = name_of_file == "compute" ? "Compute utilisation"
                                                       : "Memory utilisation";
-  return {name_of_file, title, "Boxes: a quarter to three quarters; whiskers: 5 and 95 %; line: median. A pool "
-                 "has one sample a tick, machines have one each.",
+  return {name_of_file, title,
+          "Boxes: a quarter to three quarters; whiskers: 5 and 95 %; line: median. A pool has one "
+          "sample a tick, machines have one each.",
           head(1'000, 360) + data + "set boxwidth " + number(width * 0.9, 3) +
               "\nset xlabel 'jobs a tick'\nset ylabel '" + axis +
               "'\nset yrange [0:1.05]\nset key bottom right\n" + plots + "\n"};
@@ -163,15 +164,16 @@ Plot machines_plot(const Experiment& experiment, const Runs& runs) {
           head(700, 340) + block("m", rows) +
               "set boxwidth 5\nset xlabel 'jobs a tick'\nset ylabel 'GB'\nset yrange [0:*]\n"
               "plot $m using 1:2:3:4:5 with candlesticks fc rgb '#44aa99' lc rgb '#44aa99' "
-              "fs solid 0.4 notitle whiskerbars 0.5, \\\n  $m using 1:6:6:6:6 with candlesticks lc rgb "
-              "'#000000' lw 1.5 notitle\n"};
+              "fs solid 0.4 notitle whiskerbars 0.5, \\\n"
+              "  $m using 1:6:6:6:6 with candlesticks lc rgb '#000000' lw 1.5 notitle\n"};
 }
 
 }  // namespace
 
 std::vector<Plot> plots_of(const Experiment& experiment, const Runs& runs) {
-  std::vector<Plot> out = {latency_plot(experiment, runs),
-                           box_plot(experiment, runs, "compute", "of cores, per tick", &RunSummary::busy)};
+  std::vector<Plot> out = {
+      latency_plot(experiment, runs),
+      box_plot(experiment, runs, "compute", "of cores, per tick", &RunSummary::busy)};
   if (experiment.settings.swapping != Swapping::None) {
     out.push_back(swapped_plot(experiment, runs));
     out.push_back(machines_plot(experiment, runs));
