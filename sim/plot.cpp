@@ -25,6 +25,18 @@ std::string block(const std::string& name, const std::string& rows) {
   return "$" + name + " << EOD\n" + rows + "EOD\n";
 }
 
+/// A line across boxes of that width; the median is the sixth column.
+std::string median_of(double width) {
+  return " using ($1-" + number(width / 2, 3) + "):6:(" + number(width, 3) +
+         "):(0) with vectors nohead lc rgb '#000000' lw 1.5 notitle";
+}
+
+/// All loads, and room for boxes at the first and the last.
+std::string load_range(const Experiment& experiment) {
+  const auto [least, most] = std::minmax_element(experiment.loads.begin(), experiment.loads.end());
+  return "set xrange [" + number(*least - 7.0, 1) + ":" + number(*most + 7.0, 1) + "]\n";
+}
+
 /// A panel for each system: p99 by load, a line and its confidence band for each class.
 Plot latency_plot(const Experiment& experiment, const Runs& runs) {
   const auto& classes = experiment.settings.workload.classes;
@@ -105,8 +117,7 @@ Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string&
     plots += std::string(first ? "plot " : ", \\\n  ") + "$" + name +
              " using 1:2:3:4:5 with candlesticks fc rgb '" + colour + "' lc rgb '" + colour +
              "' fs solid 0.4 title '" + std::string(name_of(experiment.systems[panel])) +
-             "' whiskerbars 0.5, \\\n  $" + name + " using 1:6:6:6:6 with candlesticks lc rgb "
-             "'#000000' lw 1.5 notitle";
+             "' whiskerbars 0.5, \\\n  $" + name + median_of(width * 0.9);
     first = false;
   }
   if (data.empty()) return {};
@@ -115,7 +126,8 @@ Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string&
   return {name_of_file, title,
           "Boxes: a quarter to three quarters; whiskers: 5 and 95 %; line: median. A pool has one "
           "sample a tick, machines have one each.",
-          head(1'000, 360) + data + "set boxwidth " + number(width * 0.9, 3) +
+          head(1'000, 360) + load_range(experiment) + data + "set boxwidth " +
+              number(width * 0.9, 3) +
               "\nset xlabel 'jobs a tick'\nset ylabel '" + axis +
               "'\nset yrange [0:1.05]\nset key bottom right\n" + plots + "\n"};
 }
@@ -161,11 +173,10 @@ Plot machines_plot(const Experiment& experiment, const Runs& runs) {
   return {"machines", "Memory swapped out on each machine, of jobs that ended",
           "GB in the whole run, first seed. Boxes: a quarter to three quarters of the machines; "
           "whiskers: the least and the most.",
-          head(700, 340) + block("m", rows) +
+          head(700, 340) + load_range(experiment) + block("m", rows) +
               "set boxwidth 5\nset xlabel 'jobs a tick'\nset ylabel 'GB'\nset yrange [0:*]\n"
               "plot $m using 1:2:3:4:5 with candlesticks fc rgb '#44aa99' lc rgb '#44aa99' "
-              "fs solid 0.4 notitle whiskerbars 0.5, \\\n"
-              "  $m using 1:6:6:6:6 with candlesticks lc rgb '#000000' lw 1.5 notitle\n"};
+              "fs solid 0.4 notitle whiskerbars 0.5, \\\n  $m" + median_of(5) + "\n"};
 }
 
 }  // namespace
