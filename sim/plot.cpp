@@ -112,7 +112,7 @@ Plot box_plot(const Experiment& experiment, const Runs& runs, const std::string&
     }
     if (rows.empty()) continue;
     const auto name = "b" + std::to_string(panel);
-    const std::string colour = kColours[(panel * 2) % std::size(kColours)];
+    const std::string colour = kColours[(panel * 3) % std::size(kColours)];
     data += block(name, rows);
     plots += std::string(first ? "plot " : ", \\\n  ") + "$" + name +
              " using 1:2:3:4:5 with candlesticks fc rgb '" + colour + "' lc rgb '" + colour +
