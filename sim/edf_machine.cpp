@@ -18,6 +18,7 @@ constexpr auto kLater = [](const auto& one, const auto& other) { return kEarlier
 void EdfMachine::set_up(const MachineContext& context, std::vector<double> slack) {
   context_ = context;
   slack_ = std::move(slack);
+  ends_.set_up(context.cores);
   busy_.set_up(context.cores, context.busy);
 }
 
@@ -65,7 +66,7 @@ void EdfMachine::place(JobIndex index, Nanos now, Nanos) {
   std::pop_heap(running_.begin(), running_.end(), kEarlier);
   running_.pop_back();
   auto& preempted = (*context_.jobs)[latest.job];
-  preempted.remaining = ends_.time_of(preempted) - now;
+  preempted.remaining = ends_.time_of(*context_.jobs, latest.job) - now;
   ends_.remove(*context_.jobs, latest.job);
   wait(latest);
   start(its, now);

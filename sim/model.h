@@ -60,7 +60,7 @@ struct Job {
   std::uint64_t id = 0;    ///< number of its arrival: first come first served
   JobIndex before = kNone; ///< neighbours in its machine's list of its class
   JobIndex after = kNone;
-  std::uint32_t place = 0; ///< in the machine's heap of ends, if it runs
+  std::uint32_t place = 0; ///< in the heap that holds it (sim/event_heap.h)
   std::uint8_t rank = 1;
   std::uint8_t state = 0;  ///< JobState
   std::uint16_t function = 0;

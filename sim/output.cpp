@@ -160,6 +160,11 @@ void add_swapping(const Runs& runs, System system, std::uint32_t load,
   row.push_back(number(of([](const RunSummary& run) {
     return run.memory.empty() ? 0 : run.memory[4];
   }), 2));
+  const double listed = of([](const RunSummary& run) {
+    return run.placed == 0 ? 0 : 100 * static_cast<double>(run.from_idle_list) /
+                                     static_cast<double>(run.placed);
+  });
+  row.push_back(number(listed, 0) + "%");
 }
 
 std::size_t width_of(const std::string& text) {
@@ -209,7 +214,7 @@ std::string table(const Experiment& experiment, const Runs& runs) {
     for (const auto& row : experiment.settings.workload.classes) rows[0].push_back(row.name);
     rows[0].emplace_back("unfinished");
     if (memory)
-      for (const char* name : {"swapped", "lowest two", "killed", "RAM p50"})
+      for (const char* name : {"swapped", "lowest two", "killed", "RAM p50", "by list"})
         rows[0].emplace_back(name);
     for (const auto load : experiment.loads) {
       std::vector<std::string> row = {"load " + std::to_string(load)};

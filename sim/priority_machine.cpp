@@ -11,6 +11,7 @@ namespace tariff::sim {
 void PriorityMachine::set_up(const MachineContext& context, MachineMemory* memory) {
   context_ = context;
   memory_ = memory;
+  ends_.set_up(context.cores);
   busy_.set_up(context.cores, context.busy);
   find_next();
 }
@@ -131,7 +132,8 @@ void PriorityMachine::start(JobIndex index, Nanos now) {
 Nanos PriorityMachine::remaining(JobIndex index, Nanos now) const {
   const auto& its = job(index);
   if (its.state != kRunning) return its.remaining;
-  return its.remaining - context_.blocking.slice(its) + (ends_.time_of(its) - now);
+  const Nanos end = ends_.time_of(*context_.jobs, index);
+  return its.remaining - context_.blocking.slice(its) + (end - now);
 }
 
 void PriorityMachine::stop(JobIndex index, Nanos now) {

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole runs: what the issue expects of the figures, the same from the same seed, memory kept.
 // These builds run the invariant checkers after every event.
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 
 #include "sim/batch.h"
 #include "sim/burst_view.h"
 #include "sim/output.h"
+#include "sim/plot.h"
 #include "support/catch.h"
 
 using namespace tariff;
@@ -264,4 +270,39 @@ TEST_CASE("the burst is drawn for each class, dearest first") {
   CHECK(text.find("critical") < text.find("bulk"));
   CHECK(text.find("230") != std::string::npos);
   CHECK(text.find("\x1b") == std::string::npos);
+}
+
+TEST_CASE("the report's plots have all systems and classes, with bands") {
+  const auto its = experiment("author", "figure-5", {{"loads", "[150, 200]"}, {"ticks", "40"}});
+  const auto plots = plots_of(its, run_all(its, 3));
+  REQUIRE(plots.size() == 5);
+  for (const char* name : {"latency", "compute", "swapped", "machines", "memory"})
+    CHECK(std::any_of(plots.begin(), plots.end(), [&](auto& plot) { return plot.name == name; }));
+  CHECK(plots[0].script.find("title 'critical 2'") != std::string::npos);
+  CHECK(plots[0].script.find("filledcurves") != std::string::npos);
+  CHECK(plots[0].script.find("nan") == std::string::npos);
+}
+
+TEST_CASE("CSV files have the columns that are promised") {
+  const auto its = experiment("author", "figure-5", {{"loads", "[190]"}, {"ticks", "30"}});
+  const auto runs = run_all(its);
+  const auto directory = std::filesystem::temp_directory_path() /
+                         ("tariff-sim-test-" + std::to_string(::getpid()));
+  REQUIRE(write_csv(directory, its, runs));
+  const auto lines = [&](const char* name) {
+    std::ifstream file(directory / name);
+    std::vector<std::string> out;
+    for (std::string line; std::getline(file, line);) out.push_back(line);
+    return out;
+  };
+  CHECK(lines("slowdown.csv")[0] == "system,load,price,jobs,unfinished,p50,p99,p99_censored");
+  CHECK(lines("slowdown.csv").size() == 6);
+  CHECK(lines("slowdown.csv")[1].starts_with("tariff,190,0.3,"));
+  CHECK(lines("swapped.csv")[0] == "load,price,jobs,swapped");
+  CHECK(lines("machines.csv")[0] == "load,machine,swapped_mb");
+  CHECK(lines("machines.csv").size() == 101);
+  CHECK(lines("utilisation.csv")[0] == "system,load,kind,quantile,value");
+  CHECK(lines("utilisation.csv").size() == 1 + 2 * kUtilisationQuantiles.size());
+  CHECK_FALSE(std::filesystem::exists(directory / "jobs.csv"));
+  std::filesystem::remove_all(directory);
 }
