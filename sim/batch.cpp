@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/batch.h"
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <mutex>
@@ -145,7 +146,10 @@ Result<std::vector<RunSummary>> run_batch(const Experiment& experiment,
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 1; i < options.threads; ++i) threads.emplace_back(work);
+  const int wanted = options.threads > 0
+                         ? options.threads
+                         : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  for (int i = 1; i < wanted; ++i) threads.emplace_back(work);
   work();
   for (auto& thread : threads) thread.join();
   return out;

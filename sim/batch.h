@@ -55,7 +55,7 @@ struct RunSummary {
 
 struct BatchOptions {
   int seeds = 1;    ///< the experiment's and the following ones
-  int threads = 1;
+  int threads = 1;  ///< 0: one for each core
   std::function<void(std::size_t done, std::size_t of)> progress;
 };
 

@@ -21,12 +21,17 @@ scheduler::Time policy_time(Nanos now) { return scheduler::Time(now); }
 scheduler::ShardSettings shard_settings(const RunSettings& settings) {
   auto out = settings.placement.shard;
   out.classes.clear();
+  // Hermod knows no classes: one price is first come first served, and every job counts.
+  const bool classes = settings.system == System::Tariff;
   for (const auto& row : settings.workload.classes) {
-    scheduler::ClassTerms terms{row.price, std::nullopt, settings.placement.overdue};
+    scheduler::ClassTerms terms{classes ? row.price : 1, std::nullopt, settings.placement.overdue};
     if (settings.placement.max_wait) terms.max_wait = policy_time(*settings.placement.max_wait);
     out.classes.push_back(terms);
   }
-  if (settings.system != System::Tariff) out.use_idle_list = false;
+  if (classes) return out;
+  out.use_idle_list = false;
+  out.count = scheduler::CountRule::All;
+  out.rule = scheduler::QueueRule::Product;
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "sim/burst_view.h"
@@ -138,6 +139,7 @@ Result<std::vector<Setting>> alternatives(const std::string& text) {
 }
 
 std::string shown(const Estimate& its) {
+  if (!std::isfinite(its.mean)) return "-";
   std::string out = number(its.mean, 3);
   if (its.half > 0.0005) out += "±" + number(its.half, 2);
   return out;

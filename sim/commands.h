@@ -20,7 +20,7 @@ struct CommandLine {
   std::vector<std::string> over;       ///< sweep: key=value,value
   int seeds = 1;
   std::optional<std::uint64_t> seed;
-  int threads = 1;
+  int threads = 1;                     ///< 0: one for each core
   std::string out;                     ///< directory; empty: no files
   bool report = true;
   bool jobs_csv = false;

@@ -15,7 +15,8 @@ void add_common(CLI::App& command, CommandLine& line) {
   command.add_option("--seeds", line.seeds, "runs with so many seeds, and says how sure it is")
       ->check(CLI::Range(1, 10'000));
   command.add_option("--seed", line.seed, "the first seed");
-  command.add_option("--jobs", line.threads, "threads")->check(CLI::Range(1, 1'024));
+  command.add_option("--jobs", line.threads, "threads; without a number one for each core")
+      ->expected(0, 1)->check(CLI::Range(0, 1'024));
   command.add_option("--set", line.settings, "a setting, for example placement.k=3; repeatable")
       ->allow_extra_args(false);
 }

@@ -132,6 +132,7 @@ std::string jobs_csv(const Experiment& experiment, const Runs& runs) {
 }
 
 std::string with_interval(const Estimate& estimate) {
+  if (!std::isfinite(estimate.mean)) return "-";  // no such job ended
   std::string out = number(estimate.mean, 3);
   if (estimate.half > 0.0005) out += "±" + number(estimate.half, 2);
   return out;

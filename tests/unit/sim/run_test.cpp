@@ -306,3 +306,15 @@ TEST_CASE("CSV files have the columns that are promised") {
   CHECK_FALSE(std::filesystem::exists(directory / "jobs.csv"));
   std::filesystem::remove_all(directory);
 }
+
+TEST_CASE("hermod places without looking at classes, whatever the profile says") {
+  const auto digest = [](const char* count, const char* rule) {
+    const auto its = experiment("tariff", "figure-4",
+        {{"loads", "[210]"}, {"ticks", "30"}, {"systems", "[hermod-ps]"},
+         {"placement.service_time", "0.01"}, {"placement.count", count},
+         {"placement.queue", rule}});
+    return digest_of(run_all(its));
+  };
+  CHECK(digest("all", "product") == digest("at-least-my-class", "product"));
+  CHECK(digest("all", "product") == digest("all", "strict"));
+}
