@@ -2,6 +2,7 @@
 #include "sim/cluster.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/check.h"
 #include "sim/instant_swap.h"
