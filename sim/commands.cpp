@@ -232,8 +232,10 @@ Status run_sweep(const CommandLine& line) {
     auto runs = simulate(*experiment, line);
     if (!runs) return std::move(runs).error();
     std::string what;
-    for (const auto& [key, value] : combination)
-      what += (what.empty() ? "" : " ") + key.substr(key.rfind('.') + 1) + "=" + value;
+    for (const auto& [key, value] : combination) {
+      if (!what.empty()) what += ' ';
+      what.append(key, key.rfind('.') + 1).append("=").append(value);
+    }
     if (rows.empty()) rows.push_back(row_head(*experiment, "setting"));
     for (const auto system : experiment->systems)
       for (const auto load : experiment->loads)

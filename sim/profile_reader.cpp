@@ -181,6 +181,7 @@ void read_idle_list(const Value& value, PlacementSettings& out, Report& report) 
   section.read_ticks("refresh", kLong, out.offer.refresh);
   section.fields().read_boolean("entries_leave", out.entries_leave);
   section.read_ticks("look", kLong, out.look);
+  if (out.look <= 0) report.error(section.fields().at("look"), "'look' must be above 0");
   section.read("k_shards", 1, 1'000, out.k_shards);
 }
 
@@ -287,8 +288,9 @@ void read_sections(const Value& map, RunSettings& out, Report& report) {
     else if (key == "failures") read_failures(value, out, to);
     else if (key == "seed" || key == "ticks" || key == "warm_up") {
       const auto number = number_of(value);
-      if (!number || *number < 0 || *number > 1e9)
-        to.error(value.position, "'" + key + "' is not a whole number up to a billion");
+      if (!number || *number < (key == "ticks" ? 1 : 0) || *number > 1e9)
+        to.error(value.position, "'" + key + "' is not a whole number up to a billion" +
+                                     (key == "ticks" ? ", at least 1" : ""));
       else if (key == "seed") out.seed = static_cast<std::uint64_t>(*number);
       else if (key == "ticks") out.ticks = static_cast<std::int64_t>(*number);
       else out.warm_up = static_cast<std::int64_t>(*number);

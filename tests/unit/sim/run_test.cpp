@@ -230,6 +230,9 @@ TEST_CASE("a profile's errors are told with their places, all at once") {
   CHECK(text.find("did you mean 'queue'?") != std::string::npos);
   CHECK(text.find("p.yaml:2:17: error: 'ram'") != std::string::npos);
   CHECK(told("ticks: 10\n", {{"placement.kk", "3"}}).find("--set") != std::string::npos);
+  CHECK(told("ticks: 0\n").find("at least 1") != std::string::npos);
+  CHECK(told("placement: {idle_list: {look: 0}}\n").find("'look' must be above 0") !=
+        std::string::npos);
   CHECK(told("experiments: {a: {loads: [5], what: 1}}\n").find("no key 'what'") !=
         std::string::npos);
 }
