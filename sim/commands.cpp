@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kBarWidth = 40;
 constexpr int kDefaultColumns = 100;
+constexpr int kReportSeeds = 10;
 
 /// A bar on standard error if a person watches and it takes a while.
 class Progress {
@@ -51,7 +52,7 @@ Result<Profile> load(const std::string& name, const CommandLine& line,
 
 Result<std::vector<RunSummary>> simulate(const Experiment& experiment, const CommandLine& line) {
   const auto begun = std::chrono::steady_clock::now();
-  BatchOptions options{line.seeds, line.threads, Progress()};
+  BatchOptions options{std::max(1, line.seeds), line.threads, Progress()};
   auto runs = run_batch(experiment, options);
   if (!runs) return runs;
   std::uint64_t jobs = 0;
@@ -185,12 +186,20 @@ std::vector<std::string> row_head(const Experiment& experiment, const std::strin
 
 }  // namespace
 
-Status run_figure(const CommandLine& line, const std::string& figure) {
+Status run_figure(const CommandLine& given, const std::string& figure) {
+  CommandLine line = given;
+  // A report is for people, who want to know how sure it is.
+  if (line.seeds == 0) line.seeds = line.report && figure != "burst" ? kReportSeeds : 1;
   auto profile = load(line.profile, line);
   if (!profile) return std::move(profile).error();
   auto experiment = experiment_of(*profile, figure == "burst" ? figure : "figure-" + figure);
   if (!experiment) return std::move(experiment).error();
   if (figure == "burst") return run_burst(line, *profile, *experiment);
+  if (line.out.empty()) {
+    // A profile may be a path; its last part is name enough.
+    const auto name = profile->name.substr(profile->name.rfind('/') + 1);
+    line.out = "sim-out/" + experiment->name + "-" + name;
+  }
   return run_experiment(line, *profile, *experiment, line.out);
 }
 

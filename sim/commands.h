@@ -18,10 +18,10 @@ struct CommandLine {
   std::string experiment;              ///< empty: all of the profile
   std::vector<std::string> settings;   ///< --set
   std::vector<std::string> over;       ///< sweep: key=value,value
-  int seeds = 1;
+  int seeds = 0;                       ///< 0: ten with a report, else one
   std::optional<std::uint64_t> seed;
   int threads = 1;                     ///< 0: one for each core
-  std::string out;                     ///< directory; empty: no files
+  std::string out;                     ///< directory; empty: figure's default, else no files
   bool report = true;
   bool jobs_csv = false;
 };

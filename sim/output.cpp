@@ -99,14 +99,12 @@ std::string swapped_csv(const Experiment& experiment, const Runs& runs) {
   return out;
 }
 
-std::string machines_csv(const Experiment& experiment, const Runs& runs) {
+std::string machines_csv(const Runs& runs) {
   std::string out = "load,machine,swapped_mb\n";
-  for (const auto& run : runs) {
-    if (run.seed != experiment.settings.seed) continue;
+  for (const auto& run : runs)
     for (std::size_t id = 0; id < run.moved_out.size(); ++id)
       out += std::to_string(run.load) + "," + std::to_string(id) + "," +
              number(run.moved_out[id], 3) + "\n";
-  }
   return out;
 }
 
@@ -249,13 +247,16 @@ Status write_csv(const std::string& directory, const Experiment& experiment, con
   std::filesystem::create_directories(directory, error);
   if (error)
     return Error{ErrorKind::Unknown, "cannot make " + directory + ": " + error.message(), {}};
+  Runs first;
+  for (const auto& run : runs)
+    if (run.seed == experiment.settings.seed) first.push_back(run);
   std::vector<std::pair<std::string, std::string>> files = {
-      {"slowdown.csv", slowdown_csv(experiment, runs)},
-      {"utilisation.csv", utilisation_csv(experiment, runs)},
+      {"slowdown.csv", slowdown_csv(experiment, first)},
+      {"utilisation.csv", utilisation_csv(experiment, first)},
       {"confidence.csv", confidence_csv(experiment, runs)}};
   if (experiment.settings.swapping != Swapping::None) {
-    files.emplace_back("swapped.csv", swapped_csv(experiment, runs));
-    files.emplace_back("machines.csv", machines_csv(experiment, runs));
+    files.emplace_back("swapped.csv", swapped_csv(experiment, first));
+    files.emplace_back("machines.csv", machines_csv(first));
   }
   if (experiment.settings.keep_all) files.emplace_back("jobs.csv", jobs_csv(experiment, runs));
   for (const auto& [name, text] : files)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an experiment's runs say, as CSV files for programs and as a table for people. With several
-// seeds a figure is the mean over them, and confidence.csv has the intervals; machines.csv is the
-// first seed's, since machines have no identity that lasts from one seed to the next.
+// What an experiment's runs say, as CSV files for programs and as a table for people. The files
+// are the first seed's, so that they say the same however many seeds there are; confidence.csv has
+// means and intervals over all, and the table the means.
 // Threading: pure but for write_csv, which writes files.
 #pragma once
 
