@@ -41,7 +41,7 @@ struct ShardSettings {
   Bytes expected_memory = 0;                ///< of a job, that an entry is debited
   CountRule count = CountRule::All;
   RefusalLimits limits;
-  /// What a decision takes: arrivals that exceed 1 / service_time wait. 20 us: the default.
+  /// What a decision takes: arrivals that exceed 1 / service_time (50,000 a second) wait.
   Duration service_time = std::chrono::microseconds(20);
   /// About a poll's round trip and a half: asking again sooner would find the machines as they
   /// were.

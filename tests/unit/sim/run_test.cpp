@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole runs: what the issue expects of the figures, the same from the same seed, memory kept.
+// Whole runs: what the figures must show, the same from the same seed, memory kept.
 // These builds run the invariant checkers after every event.
 #include <unistd.h>
 
